@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conf.h - every option, from one table: command line > environment > configuration file > default.
+ *
+ * The same names in all three and under -o (contract §2). A struct px_conf is filled once and const
+ * after. The key and the secrets are loaded by px_conf_load_secrets only, never printed, and wiped
+ * on release.
+ */
+#ifndef PROPEXOFS_CONF_H
+#define PROPEXOFS_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "propexofs/buf.h"
+#include "propexofs/err.h"
+#include "propexofs/log.h"
+
+/* A secret in memory: never copied into messages. */
+struct px_secret {
+	char *text; /* NUL-terminated, NULL when not set */
+	size_t len;
+};
+void px_secret_wipe(struct px_secret *s);
+
+struct px_strings {
+	char **list;
+	size_t count;
+};
+
+struct px_conf {
+	char *name;	   /* configuration's name: "default", "acme" */
+	char *config_file; /* the file that was read, or NULL */
+	char *mountpoint;
+	char *api_url; /* checked, without trailing slash */
+	char *api_key_file;
+	char *api_key_command;
+	char *store; /* absolute */
+	char *webhook_listen;
+	char *webhook_secret_file;
+	char *webhook_url;
+	char *metrics_listen;
+	struct px_strings integrations; /* empty: all */
+	struct px_strings models;	/* directory names; empty: all */
+	int refresh_s;
+	int sweep_days;
+	int rate_share;
+	int connections;
+	int history_days;
+	bool offline;
+	enum px_log_level log_level;
+
+	/* -o and the command's own flags */
+	bool foreground;
+	uid_t uid;
+	gid_t gid;
+	mode_t file_mask, dir_mask;
+	bool incomplete_partial;
+	bool xattr;
+	bool hidden_visible;
+	char *fuse_options; /* what goes on to libfuse and the kernel, comma separated; NULL:
+			       nothing */
+	bool sloppy, fake, verbose, no_mtab; /* mount(8)'s -s -f -v -n, as helper */
+	bool json, lazy;
+	int wait_s;    /* ready --wait, -1: none */
+	int max_age_s; /* ready --max-age, -1: none */
+
+	struct px_secret key;
+	struct px_secret *webhook_secrets;
+	size_t webhook_secret_count;
+};
+
+/* Commands that take options, as bits: which rows of the table each accepts. */
+enum {
+	PX_CMD_MOUNT = 1 << 0,
+	PX_CMD_UMOUNT = 1 << 1,
+	PX_CMD_SYNC = 1 << 2,
+	PX_CMD_STATUS = 1 << 3,
+	PX_CMD_READY = 1 << 4,
+	PX_CMD_VERIFY = 1 << 5,
+	PX_CMD_CHECK = 1 << 6,
+	PX_CMD_EVENTS = 1 << 7,
+	PX_CMD_WEBHOOKS = 1 << 8,
+	PX_CMD_FORGET = 1 << 9,
+	PX_CMD_HELPER = 1 << 10, /* as mount.propexofs */
+};
+
+/*
+ * Reads command line, environment and configuration file for `command`. argv[0] is skipped.
+ * Operands (not options) are left in ret_operands (pointers into argv; the array is the caller's to
+ * free). Unknown options, missing or impossible values and a named configuration that does not
+ * exist are PX_EUSAGE with a message that names the option and where it came from.
+ */
+px_rc px_conf_load(int argc, char **argv, unsigned command, struct px_conf *ret,
+	char ***ret_operands, int *ret_operand_count, struct px_err *err);
+
+/* Loads key and webhook secrets: PX_EUSAGE when the key is missing (need_key) or a file is readable
+ * by others. */
+px_rc px_conf_load_secrets(struct px_conf *c, bool need_key, struct px_err *err);
+
+void px_conf_release(struct px_conf *c);
+
+/* Appends the option part of `propexofs COMMAND --help`, from the table. */
+void px_conf_help(unsigned command, struct px_buf *out);
+
+/* Whether an integration or model passes the --integration / --model filters. */
+bool px_conf_wants_integration(const struct px_conf *c, const char *id);
+bool px_conf_wants_model(const struct px_conf *c, const char *dir);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ingest.h - the single writer: takes jobs, commits, and only then announces what changed.
+ *
+ * Any thread submits; the ingest thread runs jobs in order, several in one transaction (at most ~10
+ * ms of work), and calls each job's `done` after the commit. A job that fails is undone alone.
+ * Deliveries go before everything else, so acknowledging never waits for a fill.
+ *
+ * What may be applied is decided here (order by request, design of epochs): one counter, the epoch,
+ * steps at every send, mark and apply. An API answer is applied only if its request was sent after
+ * the record's last apply; sent earlier and with other bytes it is dropped and the record is marked
+ * to be read again.
+ */
+#ifndef PROPEXOFS_INGEST_H
+#define PROPEXOFS_INGEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "propexofs/codec.h"
+#include "propexofs/feed.h"
+#include "propexofs/status.h"
+#include "propexofs/store.h"
+
+struct px_ingest;
+struct px_ingest_tx; /* an open transaction: private */
+
+struct px_ingest_options {
+	const char *store;
+	const char *api_url;
+	int history_days;
+	struct px_feed *feed;	/* may be NULL: nobody is told */
+	struct px_board *board; /* may be NULL */
+	/* versions the kernel still holds are not deleted; may be NULL */
+	bool (*known)(void *arg, int64_t ino);
+	void *known_arg;
+};
+
+/* Opens (and locks) the store; errors as px_writer_open. A damaged store is moved aside with a
+ * message and begun anew. */
+px_rc px_ingest_new(const struct px_ingest_options *o, struct px_ingest **ret, struct px_err *err);
+/* Starts the thread: not before the process has daemonised. */
+px_rc px_ingest_start(struct px_ingest *in, struct px_err *err);
+/* What was submitted before is still done. Joins the thread. */
+void px_ingest_stop(struct px_ingest *in);
+void px_ingest_free(struct px_ingest *in); /* accepts NULL; releases the store */
+/* From when on px_fs_known can be asked. Before px_ingest_start. */
+void px_ingest_set_known(struct px_ingest *in, bool (*known)(void *arg, int64_t ino), void *arg);
+
+/* A fresh epoch, greater than all before, restarts included. Any thread. */
+int64_t px_ingest_epoch(struct px_ingest *in);
+
+/* ---- jobs
+ * -------------------------------------------------------------------------------------------- */
+
+struct px_job {
+	px_rc (*run)(struct px_ingest_tx *tx, struct px_job *job, struct px_err *err);
+	/* On the ingest thread, after the commit (rc 0) or after the failure. Owns the job from
+	 * here. */
+	void (*done)(struct px_job *job, px_rc rc, const struct px_err *err);
+	struct px_job *next;
+	px_rc rc;
+	struct px_err err;
+};
+
+/* Takes ownership of job (a struct that begins with one). With `wait` blocks while the queue is
+ * full (back-pressure for a fill); else PX_EFULL and the job stays the caller's. Also PX_ECANCELED
+ * after px_ingest_stop. */
+px_rc px_ingest_submit(struct px_ingest *in, struct px_job *job, bool wait);
+/* As submit, ahead of everything that is not urgent. */
+px_rc px_ingest_submit_urgent(struct px_ingest *in, struct px_job *job);
+/* Runs the job and waits for its end; done is not called, the job stays the caller's. Not from the
+ * ingest thread. */
+px_rc px_ingest_run(struct px_ingest *in, struct px_job *job, struct px_err *err);
+
+/* ---- what jobs there are: each sets job.run; the caller sets the rest
+ * ------------------------------------ */
+
+struct px_page_record {
+	struct px_record record; /* owned by the page */
+	int64_t did;
+};
+
+/* Records of one API answer, and what the walk notes with them in the same transaction. */
+struct px_page_job {
+	struct px_job job;
+	struct px_page_record *records; /* owned */
+	size_t count;
+	char *parent;	     /* id of the parent the rows were read under, or NULL; owned */
+	int64_t sent_epoch;  /* taken right before the request went out */
+	int64_t walk;	     /* 0: not part of a walk */
+	bool hydrated;	     /* answers marks: clear those that are older than the request */
+	struct px_dir state; /* with put_state: what px_writer_dir_state writes (owned strings) */
+	bool put_state;
+	bool log_started, log_complete,
+		log_reconciled; /* FILL_STARTED, FILL_COMPLETE, RECONCILED with this transaction */
+	/* results */
+	size_t fresh, replaced, same, dropped;
+	size_t seen; /* records this walk had not seen before */
+};
+void px_page_job_init(struct px_page_job *p);
+void px_page_job_release(struct px_page_job *p);
+
+/* The account's list of integrations as a refresh read it, whole. */
+struct px_account_entry {
+	struct px_integration integration; /* iid is filled in */
+	char *file;			   /* integration.json, or NULL to leave it */
+	size_t file_len;
+	bool enabled[PX_MODEL_COUNT];
+	bool lay_out; /* the models are known: make directories and set models_known */
+};
+struct px_account_job {
+	struct px_job job;
+	struct px_account_entry *entries; /* owned */
+	size_t count;
+};
+void px_account_job_init(struct px_account_job *a);
+void px_account_job_release(struct px_account_job *a);
+
+/* State of an integration, a directory, a small file, a meta value, a line in the log: any of them.
+ */
+struct px_note_job {
+	struct px_job job;
+	struct px_integration integration; /* with put_integration: px_writer_integration_state */
+	bool put_integration;
+	struct px_dir dir; /* with put_dir */
+	bool put_dir;
+	int64_t file_iid;
+	char *file_name, *file_body; /* with file_name */
+	size_t file_len;
+	char *meta_key, *meta_value; /* with meta_key */
+	const char
+		*event; /* static; with it a local event of integration.iid / dir.model is logged */
+	char *event_detail; /* owned, or NULL */
+	int64_t event_iid;
+	char *event_model, *event_record; /* owned, or NULL */
+};
+void px_note_job_init(struct px_note_job *n);
+void px_note_job_release(struct px_note_job *n);
+
+#endif

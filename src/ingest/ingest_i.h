@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* ingest_i.h - private to src/ingest: the open transaction, and what the kinds of jobs share. */
+#ifndef PROPEXOFS_INGEST_I_H
+#define PROPEXOFS_INGEST_I_H
+
+#include "propexofs/ingest.h"
+#include "propexofs/store_write.h"
+
+struct px_ingest_tx {
+	struct px_ingest *in;
+	struct px_writer *writer;
+	struct px_changes *changes;
+	int64_t now_ms;
+};
+
+/* One line of the log (contract §6); any text may be NULL. payload is compact JSON or NULL. Ingest
+ * thread. */
+struct px_log_line {
+	const char *source; /* "webhook", "data-diff", "local" */
+	const char *event;
+	int64_t iid; /* 0: of no integration that we know */
+	const char *integration_id;
+	const char *model;
+	const char *record_id;
+	enum px_outcome outcome;
+	const char *detail;
+	const char *payload;
+	size_t payload_len;
+};
+px_rc px_log_append(struct px_ingest_tx *tx, const struct px_log_line *line, struct px_err *err);
+
+/* A local event of a directory or an integration. */
+px_rc px_log_local(struct px_ingest_tx *tx, int64_t iid, const char *model, const char *record_id,
+	const char *event, const char *detail, struct px_err *err);
+
+px_rc px_tx_change(struct px_ingest_tx *tx, enum px_change_kind kind, int64_t iid, int64_t did,
+	const char *name, int64_t old_ino, struct px_err *err);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* note.c - small facts into the store: states, files, settings, a line in the log. */
+#include "ingest_i.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static px_rc note_dir(struct px_ingest_tx *tx, struct px_note_job *n, struct px_err *err)
+{
+	struct px_dir before = {0};
+	px_rc rc = px_reader_dir(px_writer_reader(tx->writer), n->dir.did, &before, err);
+	bool listing, shown;
+
+	if (rc)
+		return rc;
+	listing = n->dir.complete && !before.complete;
+	shown = px_dir_shown(&before) != (n->dir.enabled || before.records > 0);
+	px_dir_release(&before);
+	rc = px_writer_dir_state(tx->writer, &n->dir, err);
+	if (!rc && listing)
+		rc = px_tx_change(tx, PX_CHANGE_LISTING, n->dir.iid, n->dir.did, NULL, 0, err);
+	if (!rc && shown)
+		rc = px_tx_change(tx, PX_CHANGE_DIRS, n->dir.iid, 0, NULL, 0, err);
+	return rc;
+}
+
+static px_rc note_run(struct px_ingest_tx *tx, struct px_job *job, struct px_err *err)
+{
+	struct px_note_job *n = (struct px_note_job *)job;
+	bool changed;
+	px_rc rc = PX_OK;
+
+	if (n->put_integration)
+		rc = px_writer_integration_state(tx->writer, &n->integration, err);
+	if (!rc && n->put_dir)
+		rc = note_dir(tx, n, err);
+	if (!rc && n->file_name)
+		rc = px_writer_file_put(tx->writer, n->file_iid, n->file_name, n->file_body,
+			n->file_len, &changed, err);
+	if (!rc && n->meta_key)
+		rc = px_writer_meta_put(tx->writer, n->meta_key, n->meta_value, err);
+	if (!rc && n->event)
+		rc = px_log_local(tx, n->event_iid, n->event_model, n->event_record, n->event,
+			n->event_detail, err);
+	return rc;
+}
+
+void px_note_job_init(struct px_note_job *n)
+{
+	memset(n, 0, sizeof *n);
+	n->job.run = note_run;
+}
+
+void px_note_job_release(struct px_note_job *n)
+{
+	if (n->put_integration)
+		px_integration_release(&n->integration);
+	if (n->put_dir)
+		px_dir_release(&n->dir);
+	free(n->file_name);
+	free(n->file_body);
+	free(n->meta_key);
+	free(n->meta_value);
+	free(n->event_detail);
+	free(n->event_model);
+	free(n->event_record);
+}

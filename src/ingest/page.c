@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * page.c - one API answer's records into the store, in one transaction with the walk's notes.
+ *
+ * Invariant (order by request): an answer is applied only if its request was sent after the
+ * record's last apply; one that was sent earlier and differs is dropped, and the record is marked
+ * to be read again. A mark is cleared only by an answer whose request was sent after the mark.
+ */
+#include "ingest_i.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "propexofs/clock.h"
+
+static bool sent_too_early(const struct px_record_state *s, int64_t sent_epoch)
+{
+	int64_t applied = s->fetched_epoch > s->patched_epoch ? s->fetched_epoch : s->patched_epoch;
+
+	return sent_epoch <= applied;
+}
+
+static px_rc put_one(struct px_ingest_tx *tx, struct px_page_job *p, const struct px_page_record *r,
+	struct px_err *err)
+{
+	char name[PX_NAME_MAX + 1];
+	struct px_record_state state = {0};
+	int64_t epoch = px_ingest_epoch(tx->in), ino = 0, old_ino = 0;
+	enum px_put_result result = PX_PUT_SAME;
+	px_rc rc;
+
+	px_record_name(r->record.id, r->record.id_len, name);
+	rc = px_reader_record_state(px_writer_reader(tx->writer), r->did, name, &state, err);
+	if (rc && rc != PX_ENOENT)
+		return rc;
+	if (p->walk && (rc == PX_ENOENT || state.walk != p->walk))
+		p->seen++;
+	if (!rc && sent_too_early(&state, p->sent_epoch) && state.ino &&
+		memcmp(state.digest, r->record.digest, sizeof state.digest)) {
+		p->dropped++;
+		return px_writer_pending_add(tx->writer, r->did, r->record.id, r->record.id_len,
+			epoch, tx->now_ms, tx->now_ms, err);
+	}
+	rc = px_writer_put(tx->writer,
+		&(struct px_put){
+			.did = r->did,
+			.id = r->record.id,
+			.id_len = r->record.id_len,
+			.name = name,
+			.body = r->record.body,
+			.body_len = r->record.body_len,
+			.digest = r->record.digest,
+			.core_digest = r->record.core_digest,
+			.updated_at = r->record.updated_at,
+			.last_seen = r->record.last_seen,
+			.property_id = r->record.property_id,
+			.parent = p->parent,
+			.mtime_ns = r->record.mtime_ns,
+			.source = PX_SOURCE_API,
+			.epoch = epoch,
+			.walk = p->walk,
+		},
+		&result, &ino, &old_ino, err);
+	if (rc)
+		return rc;
+	switch (result) {
+	case PX_PUT_SAME:
+		p->same++;
+		return PX_OK;
+	case PX_PUT_NEW:
+		p->fresh++;
+		return px_tx_change(tx, PX_CHANGE_NEW, 0, r->did, name, 0, err);
+	case PX_PUT_REPLACED:
+		p->replaced++;
+		return px_tx_change(tx, PX_CHANGE_REPLACED, 0, r->did, name, old_ino, err);
+	}
+	return PX_OK;
+}
+
+static px_rc put_state(struct px_ingest_tx *tx, struct px_page_job *p, struct px_err *err)
+{
+	struct px_dir before = {0};
+	px_rc rc = px_reader_dir(px_writer_reader(tx->writer), p->state.did, &before, err);
+	bool listing, shown;
+
+	if (rc)
+		return rc;
+	listing = p->state.complete && !before.complete;
+	shown = px_dir_shown(&before) != (p->state.enabled || before.records > 0);
+	px_dir_release(&before);
+	rc = px_writer_dir_state(tx->writer, &p->state, err);
+	if (!rc && listing)
+		rc = px_tx_change(tx, PX_CHANGE_LISTING, p->state.iid, p->state.did, NULL, 0, err);
+	if (!rc && shown)
+		rc = px_tx_change(tx, PX_CHANGE_DIRS, p->state.iid, 0, NULL, 0, err);
+	if (!rc && p->log_started)
+		rc = px_log_local(
+			tx, p->state.iid, p->state.model, NULL, "FILL_STARTED", NULL, err);
+	if (!rc && p->log_complete)
+		rc = px_log_local(
+			tx, p->state.iid, p->state.model, NULL, "FILL_COMPLETE", NULL, err);
+	if (!rc && p->log_reconciled)
+		rc = px_log_local(tx, p->state.iid, p->state.model, NULL, "RECONCILED", NULL, err);
+	return rc;
+}
+
+static px_rc page_run(struct px_ingest_tx *tx, struct px_job *job, struct px_err *err)
+{
+	struct px_page_job *p = (struct px_page_job *)job;
+
+	/* a job can be run a second time after a failed commit */
+	p->fresh = p->replaced = p->same = p->dropped = p->seen = 0;
+	for (size_t i = 0; i < p->count; i++) {
+		px_rc rc = put_one(tx, p, &p->records[i], err);
+
+		if (!rc && p->hydrated)
+			rc = px_writer_pending_clear(tx->writer, p->records[i].did,
+				p->records[i].record.id, p->records[i].record.id_len, p->sent_epoch,
+				NULL, err);
+		if (rc)
+			return px_err_ctx(err, "record %s", p->records[i].record.id);
+	}
+	return p->put_state ? put_state(tx, p, err) : PX_OK;
+}
+
+void px_page_job_init(struct px_page_job *p)
+{
+	memset(p, 0, sizeof *p);
+	p->job.run = page_run;
+}
+
+void px_page_job_release(struct px_page_job *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		px_record_release(&p->records[i].record);
+	free(p->records);
+	free(p->parent);
+	if (p->put_state)
+		px_dir_release(&p->state);
+}
