@@ -59,6 +59,9 @@ struct px_job {
 	/* On the ingest thread, after the commit (rc 0) or after the failure. Owns the job from
 	 * here. */
 	void (*done)(struct px_job *job, px_rc rc, const struct px_err *err);
+	/* For the submitter alone: what to do with the ended job on its own thread. */
+	void (*after)(struct px_job *job);
+	void *ctx;
 	struct px_job *next;
 	px_rc rc;
 	struct px_err err;
@@ -87,14 +90,15 @@ struct px_page_job {
 	struct px_job job;
 	struct px_page_record *records; /* owned */
 	size_t count;
-	char *parent;	     /* id of the parent the rows were read under, or NULL; owned */
-	int64_t sent_epoch;  /* taken right before the request went out */
-	int64_t walk;	     /* 0: not part of a walk */
-	bool hydrated;	     /* answers marks: clear those that are older than the request */
-	struct px_dir state; /* with put_state: what px_writer_dir_state writes (owned strings) */
-	bool put_state;
-	bool log_started, log_complete,
-		log_reconciled; /* FILL_STARTED, FILL_COMPLETE, RECONCILED with this transaction */
+	char *parent;	    /* id of the parent the rows were read under, or NULL; owned */
+	int64_t sent_epoch; /* taken right before the request went out */
+	int64_t walk;	    /* 0: not part of a walk */
+	bool hydrated;	    /* answers marks: clear those that are older than the request */
+	struct px_dir
+		*states; /* what px_writer_dir_state writes with the records; owned, strings too */
+	size_t state_count;
+	const char *event; /* static: logged for each of states, e.g. "FILL_COMPLETE"; or NULL */
+	char *meta_key, *meta_value; /* a setting written along, or NULL; owned */
 	/* results */
 	size_t fresh, replaced, same, dropped;
 	size_t seen; /* records this walk had not seen before */

@@ -36,4 +36,7 @@ px_rc px_log_local(struct px_ingest_tx *tx, int64_t iid, const char *model, cons
 px_rc px_tx_change(struct px_ingest_tx *tx, enum px_change_kind kind, int64_t iid, int64_t did,
 	const char *name, int64_t old_ino, struct px_err *err);
 
+/* Writes a directory's state and announces what of it shows. */
+px_rc px_tx_dir_state(struct px_ingest_tx *tx, const struct px_dir *state, struct px_err *err);
+
 #endif

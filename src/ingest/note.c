@@ -5,25 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static px_rc note_dir(struct px_ingest_tx *tx, struct px_note_job *n, struct px_err *err)
-{
-	struct px_dir before = {0};
-	px_rc rc = px_reader_dir(px_writer_reader(tx->writer), n->dir.did, &before, err);
-	bool listing, shown;
-
-	if (rc)
-		return rc;
-	listing = n->dir.complete && !before.complete;
-	shown = px_dir_shown(&before) != (n->dir.enabled || before.records > 0);
-	px_dir_release(&before);
-	rc = px_writer_dir_state(tx->writer, &n->dir, err);
-	if (!rc && listing)
-		rc = px_tx_change(tx, PX_CHANGE_LISTING, n->dir.iid, n->dir.did, NULL, 0, err);
-	if (!rc && shown)
-		rc = px_tx_change(tx, PX_CHANGE_DIRS, n->dir.iid, 0, NULL, 0, err);
-	return rc;
-}
-
 static px_rc note_run(struct px_ingest_tx *tx, struct px_job *job, struct px_err *err)
 {
 	struct px_note_job *n = (struct px_note_job *)job;
@@ -33,7 +14,7 @@ static px_rc note_run(struct px_ingest_tx *tx, struct px_job *job, struct px_err
 	if (n->put_integration)
 		rc = px_writer_integration_state(tx->writer, &n->integration, err);
 	if (!rc && n->put_dir)
-		rc = note_dir(tx, n, err);
+		rc = px_tx_dir_state(tx, &n->dir, err);
 	if (!rc && n->file_name)
 		rc = px_writer_file_put(tx->writer, n->file_iid, n->file_name, n->file_body,
 			n->file_len, &changed, err);

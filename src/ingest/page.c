@@ -77,30 +77,23 @@ static px_rc put_one(struct px_ingest_tx *tx, struct px_page_job *p, const struc
 	return PX_OK;
 }
 
-static px_rc put_state(struct px_ingest_tx *tx, struct px_page_job *p, struct px_err *err)
+/* Writes a directory's state and announces what of it shows. */
+px_rc px_tx_dir_state(struct px_ingest_tx *tx, const struct px_dir *state, struct px_err *err)
 {
 	struct px_dir before = {0};
-	px_rc rc = px_reader_dir(px_writer_reader(tx->writer), p->state.did, &before, err);
+	px_rc rc = px_reader_dir(px_writer_reader(tx->writer), state->did, &before, err);
 	bool listing, shown;
 
 	if (rc)
 		return rc;
-	listing = p->state.complete && !before.complete;
-	shown = px_dir_shown(&before) != (p->state.enabled || before.records > 0);
+	listing = state->complete && !before.complete;
+	shown = px_dir_shown(&before) != (state->enabled || before.records > 0);
 	px_dir_release(&before);
-	rc = px_writer_dir_state(tx->writer, &p->state, err);
+	rc = px_writer_dir_state(tx->writer, state, err);
 	if (!rc && listing)
-		rc = px_tx_change(tx, PX_CHANGE_LISTING, p->state.iid, p->state.did, NULL, 0, err);
+		rc = px_tx_change(tx, PX_CHANGE_LISTING, state->iid, state->did, NULL, 0, err);
 	if (!rc && shown)
-		rc = px_tx_change(tx, PX_CHANGE_DIRS, p->state.iid, 0, NULL, 0, err);
-	if (!rc && p->log_started)
-		rc = px_log_local(
-			tx, p->state.iid, p->state.model, NULL, "FILL_STARTED", NULL, err);
-	if (!rc && p->log_complete)
-		rc = px_log_local(
-			tx, p->state.iid, p->state.model, NULL, "FILL_COMPLETE", NULL, err);
-	if (!rc && p->log_reconciled)
-		rc = px_log_local(tx, p->state.iid, p->state.model, NULL, "RECONCILED", NULL, err);
+		rc = px_tx_change(tx, PX_CHANGE_DIRS, state->iid, 0, NULL, 0, err);
 	return rc;
 }
 
@@ -120,7 +113,17 @@ static px_rc page_run(struct px_ingest_tx *tx, struct px_job *job, struct px_err
 		if (rc)
 			return px_err_ctx(err, "record %s", p->records[i].record.id);
 	}
-	return p->put_state ? put_state(tx, p, err) : PX_OK;
+	for (size_t i = 0; i < p->state_count; i++) {
+		px_rc rc = px_tx_dir_state(tx, &p->states[i], err);
+
+		if (!rc && p->event)
+			rc = px_log_local(tx, p->states[i].iid, p->states[i].model, NULL, p->event,
+				NULL, err);
+		if (rc)
+			return rc;
+	}
+	return p->meta_key ? px_writer_meta_put(tx->writer, p->meta_key, p->meta_value, err)
+			   : PX_OK;
 }
 
 void px_page_job_init(struct px_page_job *p)
@@ -135,6 +138,9 @@ void px_page_job_release(struct px_page_job *p)
 		px_record_release(&p->records[i].record);
 	free(p->records);
 	free(p->parent);
-	if (p->put_state)
-		px_dir_release(&p->state);
+	for (size_t i = 0; i < p->state_count; i++)
+		px_dir_release(&p->states[i]);
+	free(p->states);
+	free(p->meta_key);
+	free(p->meta_value);
 }

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sync.h - makes the mirror right: asks the API what there is, walks it, and hands what it finds to
+ * ingest.
+ *
+ * One thread owns everything here, the API client included. Others only poke it. It reads the store
+ * through its own reader and writes it through ingest alone.
+ */
+#ifndef PROPEXOFS_SYNC_H
+#define PROPEXOFS_SYNC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "propexofs/conf.h"
+#include "propexofs/err.h"
+#include "propexofs/ingest.h"
+#include "propexofs/status.h"
+
+struct px_sync;
+
+/* conf, ingest and board outlive it. */
+px_rc px_sync_new(const struct px_conf *conf, struct px_ingest *ingest, struct px_board *board,
+	struct px_sync **ret, struct px_err *err);
+void px_sync_free(
+	struct px_sync *s); /* accepts NULL; after px_sync_stop, and after px_ingest_stop */
+
+/* Starts the thread that keeps the mirror current until px_sync_stop. */
+px_rc px_sync_start(struct px_sync *s, struct px_err *err);
+/* Ends and joins the thread; requests under way are dropped. */
+void px_sync_stop(struct px_sync *s);
+
+/* How a pass of px_sync_once stands, for a progress bar. */
+struct px_sync_progress {
+	int64_t done, expected; /* records; expected counts what is known so far */
+	int64_t eta_s;		/* -1 unknown */
+	size_t models_done, models;
+	const char *doing; /* "residents of cly30…", valid during the call */
+};
+
+/* One pass on the calling thread, instead of px_sync_start: until all that is wanted is complete or
+ * cannot be had now. progress (may be NULL) is called now and then; *ret_complete as `ready` would
+ * judge. Fails only when the list of integrations could not be read at all, or stop (may be NULL)
+ * became true. */
+px_rc px_sync_once(struct px_sync *s, void (*progress)(void *arg, const struct px_sync_progress *p),
+	void *arg, const volatile bool *stop, bool *ret_complete, struct px_err *err);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fill.c - which directories are read next.
+ *
+ * Invariants: an integration whose first sync is not finished waits. A directory is walked by one
+ * walk at a time. After a sync or a back-sync that this process did not cover, every directory of
+ * the integration is read again in place; its files stay readable meanwhile, and unchanged records
+ * keep their version.
+ */
+#include "sync_i.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool moved(const char *a, const char *b)
+{
+	return b && (!a || strcmp(a, b) != 0);
+}
+
+static void keep(char **to, const char *from)
+{
+	free(*to);
+	*to = from ? strdup(from) : NULL;
+}
+
+/* When the API says that a sync has ended since our walks began, what it changed has to be read. */
+static void notice_syncs(struct sinteg *in)
+{
+	bool first = !in->covered_sync;
+	bool again = moved(in->covered_sync, in->row.last_completed_sync) ||
+		     moved(in->covered_back_sync, in->row.last_completed_back_sync);
+
+	if (!again)
+		return;
+	in->files_wanted = true;
+	for (int m = 0; m < PX_MODEL_COUNT; m++) {
+		struct sdir *d = &in->dirs[m];
+
+		/* at start a directory that was read to its end after this very sync needs nothing
+		 */
+		if (d->row.complete && !(first && d->row.reconciled_ms && !d->row.cursor))
+			d->refill = true;
+		else if (first && d->row.complete) {
+			int64_t sync_ns = INT64_MIN, back_ns = INT64_MIN;
+
+			if (in->row.last_completed_sync)
+				(void)px_time_parse(in->row.last_completed_sync,
+					strlen(in->row.last_completed_sync), &sync_ns);
+			if (in->row.last_completed_back_sync)
+				(void)px_time_parse(in->row.last_completed_back_sync,
+					strlen(in->row.last_completed_back_sync), &back_ns);
+			if (back_ns > sync_ns)
+				sync_ns = back_ns;
+			if (sync_ns / 1000000 >= d->row.reconciled_ms)
+				d->refill = true;
+		}
+	}
+	keep(&in->covered_sync, in->row.last_completed_sync);
+	keep(&in->covered_back_sync, in->row.last_completed_back_sync);
+}
+
+static bool needs_walk(const struct sdir *d)
+{
+	return dir_due(d) && (!d->row.complete || d->refill);
+}
+
+static bool parent_ready(const struct sdir *d)
+{
+	int parent = px_models[d->model].parent;
+
+	if (parent < 0)
+		return true;
+	d = &d->integ->dirs[parent];
+	return d->row.did && (d->row.complete || !d->row.enabled) && !d->walk && !d->refill;
+}
+
+static bool is_account_wide(int model)
+{
+	return !px_models[model].by_integration && px_models[model].parent < 0;
+}
+
+static bool account_needs(const struct px_sync *s, int model)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (needs_walk(&s->integs[i]->dirs[model]))
+			return true;
+	return false;
+}
+
+/* A model that the API refused is asked for again now and then. */
+static void retry_refused(struct sdir *d, int64_t now)
+{
+	if (!d->row.enabled && d->row.error && d->failures && now >= d->retry_ms)
+		d->row.enabled = true;
+}
+
+void fill_schedule(struct px_sync *s)
+{
+	int64_t now = px_clock_mono_ms();
+	size_t most = (size_t)s->conf->connections;
+
+	for (size_t i = 0; i < s->count; i++)
+		if (s->integs[i]->row.last_completed_sync)
+			notice_syncs(s->integs[i]);
+	for (int m = 0; m < PX_MODEL_COUNT; m++) {
+		if (is_account_wide(m)) {
+			if (!s->account_walk && now >= s->fees_retry_ms && account_needs(s, m))
+				walk_start_account(s, m, PX_FOR_FILL);
+			continue;
+		}
+		for (size_t i = 0; i < s->count && s->walks < most; i++) {
+			struct sdir *d = &s->integs[i]->dirs[m];
+
+			if (d->walk || !d->wanted)
+				continue;
+			retry_refused(d, now);
+			if (needs_walk(d) && now >= d->retry_ms && parent_ready(d))
+				walk_start(s, d, PX_FOR_FILL);
+		}
+	}
+}
+
+bool fill_idle(const struct px_sync *s)
+{
+	if (s->walks || s->jobs_out || px_api_waiting((struct px_api *)s->api, PX_PURPOSES))
+		return false;
+	for (size_t i = 0; i < s->count; i++)
+		for (int m = 0; m < PX_MODEL_COUNT; m++) {
+			const struct sdir *d = &s->integs[i]->dirs[m];
+
+			/* what has failed a few times will not come right now */
+			if (needs_walk(d) && parent_ready(d) &&
+				(is_account_wide(m) ? s->fees_failures < 3 : d->failures < 3))
+				return false;
+		}
+	return true;
+}
+
+bool fill_complete(const struct px_sync *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		for (int m = 0; m < PX_MODEL_COUNT; m++) {
+			const struct sdir *d = &s->integs[i]->dirs[m];
+
+			if (needs_walk(d))
+				return false;
+			if (d->wanted && d->row.enabled && s->integs[i]->row.present &&
+				s->integs[i]->row.active && !s->integs[i]->row.archived &&
+				!d->row.complete)
+				return false;
+		}
+	return true;
+}

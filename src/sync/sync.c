@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sync.c - the loop: what is due is started, the API is served, ended jobs are looked at.
+ *
+ * Invariants: every object of this folder belongs to the thread that runs loop_once; the list of
+ * ended jobs is the only thing that another thread (ingest) touches, under a leaf lock. Every
+ * submitted job's `after` runs exactly once, on this thread.
+ */
+#include "sync_i.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BOARD_MS = 500, STEP_MS = 200 };
+
+/* ---- jobs
+ * ---------------------------------------------------------------------------------------------- */
+
+/* Ingest thread. */
+static void job_done(struct px_job *job, px_rc rc, const struct px_err *err)
+{
+	struct px_sync *s = job->ctx;
+
+	(void)rc;
+	(void)err;
+	job->next = NULL;
+	pthread_mutex_lock(&s->lock);
+	*s->ended_tail = job;
+	s->ended_tail = &job->next;
+	pthread_mutex_unlock(&s->lock);
+	px_api_wake(s->api);
+}
+
+void sync_submit(struct px_sync *s, struct px_job *job)
+{
+	px_rc rc;
+
+	job->ctx = s;
+	job->done = job_done;
+	s->jobs_out++;
+	rc = px_ingest_submit(s->ingest, job, true);
+	if (rc) {
+		job->rc = px_err_set(&job->err, rc, "the writer has stopped");
+		job_done(job, rc, &job->err);
+	}
+}
+
+static void run_ended(struct px_sync *s)
+{
+	struct px_job *list;
+
+	pthread_mutex_lock(&s->lock);
+	list = s->ended;
+	s->ended = NULL;
+	s->ended_tail = &s->ended;
+	pthread_mutex_unlock(&s->lock);
+	while (list) {
+		struct px_job *next = list->next;
+
+		s->jobs_out--;
+		list->after(list);
+		list = next;
+	}
+}
+
+static void note_after(struct px_job *job)
+{
+	struct px_note_job *n = (struct px_note_job *)job;
+
+	if (job->rc)
+		px_log_limited(PX_LOG_WARN, "sync", "a note was not stored: %s", job->err.msg);
+	px_note_job_release(n);
+	free(n);
+}
+
+void sync_log(
+	struct px_sync *s, int64_t iid, const char *model, const char *event, const char *detail)
+{
+	struct px_note_job *n = malloc(sizeof *n);
+
+	if (!n)
+		return;
+	px_note_job_init(n);
+	n->job.after = note_after;
+	n->event = event;
+	n->event_iid = iid;
+	n->event_model = model ? strdup(model) : NULL;
+	n->event_detail = detail ? strdup(detail) : NULL;
+	sync_submit(s, &n->job);
+}
+
+int64_t sync_backoff_ms(int failures, int64_t min_ms, int64_t max_ms)
+{
+	int64_t ms = min_ms;
+
+	for (int i = 1; i < failures && ms < max_ms; i++)
+		ms *= 2;
+	if (ms > max_ms)
+		ms = max_ms;
+	/* spread by a quarter, so that models that failed together do not come back together */
+	return ms - ms / 4 + (int64_t)(random() % (ms / 2 + 1));
+}
+
+struct sinteg *sync_integ_by_id(struct px_sync *s, const char *id)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (!strcmp(s->integs[i]->row.id, id))
+			return s->integs[i];
+	return NULL;
+}
+
+/* ---- the loop
+ * -------------------------------------------------------------------------------------------- */
+
+/* What the API's state says to people and to the log. */
+static void tell_board(struct px_sync *s)
+{
+	struct px_api_stats stats;
+	int64_t now = px_clock_mono_ms();
+
+	if (now < s->board_due_ms)
+		return;
+	s->board_due_ms = now + BOARD_MS;
+	px_api_stats(s->api, &stats);
+	px_board_set_api(s->board, &stats, s->conf->api_url, s->conf->offline);
+	if (stats.reachable != s->reachable) {
+		s->reachable = stats.reachable;
+		if (s->reachable)
+			px_info("api", "the API answers again");
+		else
+			px_warn("api", "the API is out of reach: %s", stats.last_error);
+		sync_log(s, 0, NULL, s->reachable ? "API_BACK" : "API_UNREACHABLE",
+			s->reachable ? NULL : stats.last_error);
+	}
+	if (stats.authorized != s->authorized) {
+		s->authorized = stats.authorized;
+		if (!s->authorized) {
+			px_warn("api", "the API refuses the key");
+			sync_log(s, 0, NULL, "UNAUTHORIZED", "the API refuses the key");
+		} else {
+			px_info("api", "the API accepts the key");
+		}
+	}
+	walk_progress(s);
+}
+
+static void loop_once(struct px_sync *s, bool refresh)
+{
+	int64_t now = px_clock_mono_ms();
+
+	run_ended(s);
+	if (refresh && !s->listing && now >= s->refresh_due_ms)
+		account_refresh(s);
+	if (s->known) {
+		fill_schedule(s);
+		files_schedule(s);
+	}
+	walk_advance_all(s);
+	tell_board(s);
+	px_api_step(s->api, now + STEP_MS);
+}
+
+static void *sync_main(void *arg)
+{
+	struct px_sync *s = arg;
+
+	while (!s->stop)
+		loop_once(s, true);
+	return NULL;
+}
+
+px_rc px_sync_start(struct px_sync *s, struct px_err *err)
+{
+	int rc;
+
+	if (s->conf->offline)
+		return PX_OK;
+	rc = pthread_create(&s->thread, NULL, sync_main, s);
+	if (rc)
+		return px_err_sys(err, rc, "cannot start the sync thread");
+	s->started = true;
+	return PX_OK;
+}
+
+void px_sync_stop(struct px_sync *s)
+{
+	s->stop = true;
+	if (s->started) {
+		px_api_wake(s->api);
+		pthread_join(s->thread, NULL);
+		s->started = false;
+	}
+}
+
+px_rc px_sync_new(const struct px_conf *conf, struct px_ingest *ingest, struct px_board *board,
+	struct px_sync **ret, struct px_err *err)
+{
+	struct px_sync *s = calloc(1, sizeof *s);
+	px_rc rc = PX_OK;
+
+	if (!s)
+		return px_err_nomem(err);
+	s->conf = conf;
+	s->ingest = ingest;
+	s->board = board;
+	s->reachable = s->authorized = true;
+	s->ended_tail = &s->ended;
+	pthread_mutex_init(&s->lock, NULL);
+	px_board_set_refresh(board, conf->refresh_s);
+	rc = px_api_new(
+		&(struct px_api_options){
+			.base_url = conf->api_url,
+			.key = conf->key.text ? conf->key.text : "",
+			.connections = conf->connections,
+			.share_percent = conf->rate_share,
+			.user_agent = "propexofs/" PX_VERSION,
+			.retries = 3,
+		},
+		&s->api, err);
+	if (!rc)
+		rc = px_reader_open(conf->store, &s->reader, err);
+	if (!rc)
+		rc = account_load(s, err);
+	if (rc) {
+		px_sync_free(s);
+		return rc;
+	}
+	*ret = s;
+	return PX_OK;
+}
+
+void px_sync_free(struct px_sync *s)
+{
+	if (!s)
+		return;
+	px_sync_stop(s);
+	px_api_free(s->api); /* its callbacks find every walk still there */
+	s->api = NULL;
+	run_ended(s);
+	walk_free_all(s);
+	account_free(s);
+	px_reader_close(s->reader);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+/* ---- one pass
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void report(const struct px_sync *s,
+	void (*progress)(void *arg, const struct px_sync_progress *p), void *arg)
+{
+	struct px_sync_progress p = {.eta_s = -1};
+
+	for (size_t i = 0; i < s->count; i++)
+		for (int m = 0; m < PX_MODEL_COUNT; m++) {
+			const struct sdir *d = &s->integs[i]->dirs[m];
+
+			if (!dir_due(d))
+				continue;
+			p.models++;
+			if (d->row.complete && !d->walk)
+				p.models_done++;
+			p.done += d->row.records;
+			p.expected += d->row.expected > d->row.records ? d->row.expected
+								       : d->row.records;
+			if (d->walk && !p.doing)
+				p.doing = d->row.model;
+		}
+	progress(arg, &p);
+}
+
+px_rc px_sync_once(struct px_sync *s, void (*progress)(void *arg, const struct px_sync_progress *p),
+	void *arg, const volatile bool *stop, bool *ret_complete, struct px_err *err)
+{
+	bool listed = false;
+
+	s->refresh_due_ms = 0;
+	while (!(stop && *stop)) {
+		loop_once(s, !listed && !s->listing);
+		if (s->known)
+			listed = true;
+		if (progress)
+			report(s, progress, arg);
+		if (!listed && !s->listing && s->list_failures)
+			break;
+		if (listed && fill_idle(s))
+			break;
+	}
+	if (stop && *stop)
+		return px_err_set(err, PX_ECANCELED, "stopped");
+	if (!listed) {
+		*err = s->list_err;
+		return px_err_ctx(err, "cannot read the list of integrations");
+	}
+	*ret_complete = fill_complete(s);
+	return PX_OK;
+}

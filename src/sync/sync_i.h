@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sync_i.h - private to src/sync: what the one sync thread knows of the account.
+ *
+ * Everything here belongs to that thread, except struct px_sync.lock's list of ended jobs.
+ */
+#ifndef PROPEXOFS_SYNC_I_H
+#define PROPEXOFS_SYNC_I_H
+
+#include <pthread.h>
+
+#include "propexofs/api.h"
+#include "propexofs/clock.h"
+#include "propexofs/codec.h"
+#include "propexofs/log.h"
+#include "propexofs/model.h"
+#include "propexofs/store_read.h"
+#include "propexofs/sync.h"
+
+enum {
+	PAGE_LIMIT = 250,    /* the most that a list gives (API reference §4) */
+	JOBS_OUT_MAX = 4,    /* pages submitted to ingest and not yet committed */
+	WALK_TRIES = 3,	     /* walks over a list whose count does not come out */
+	SKIP_MAX = 3,	     /* unreadable records that a walk goes on without */
+	RETRY_MIN_MS = 2000, /* after an error of one model */
+	RETRY_MAX_MS = 300000,
+	REFUSED_RETRY_MS = 900000, /* a model that the API refuses is asked again */
+	FILES_MIN_MS = 3600000,	   /* small files of an integration: at most hourly */
+};
+
+struct walk;
+
+/* A model of an integration. */
+struct sdir {
+	struct px_dir row; /* as committed, or about to be */
+	int model; /* index into px_models, -1: a model of another version of this program */
+	struct sinteg *integ;
+	struct walk *walk; /* under way, or NULL */
+	bool wanted;	   /* passes --model and --integration */
+	bool refill;	   /* read again although complete */
+	int failures;
+	int64_t retry_ms;	/* px_clock_mono_ms: not before */
+	int64_t filled_sync_ns; /* last_completed_sync that the last complete walk covers, INT64_MIN
+				   none */
+};
+
+struct sinteg {
+	struct px_integration row;
+	struct sdir dirs[PX_MODEL_COUNT];
+	bool wanted;
+	char *covered_sync, *covered_back_sync; /* what the walks that were started last cover */
+	int64_t files_due_ms;			/* px_clock_mono_ms: not before */
+	bool files_wanted;			/* a sync has ended since they were read */
+	int files_out;				/* requests for small files under way */
+};
+
+struct px_sync {
+	const struct px_conf *conf;
+	struct px_ingest *ingest;
+	struct px_board *board;
+	struct px_api *api;
+	struct px_reader *reader;
+
+	struct sinteg **integs;
+	size_t count;
+	bool known;   /* the list of integrations has been read by this process */
+	bool listing; /* it is being read */
+	int64_t refresh_due_ms;
+	int list_failures;
+	struct px_err list_err;
+
+	size_t walks;	 /* under way */
+	size_t requests; /* pages asked for and not yet handed to ingest */
+	size_t jobs_out; /* jobs submitted and not yet ended */
+	struct walk *all_walks;
+	int64_t fees_retry_ms;
+	int fees_failures;
+	struct walk *account_walk; /* over the list that cannot be asked per integration */
+
+	bool reachable, authorized; /* as last logged */
+	int64_t board_due_ms;
+
+	pthread_t thread;
+	bool started;
+	_Atomic bool stop;
+	pthread_mutex_t lock;
+	struct px_job *ended, **ended_tail; /* guarded by: lock */
+};
+
+/* ---- sync.c */
+
+/* Submits a job whose job.after runs on this thread once it has ended. Takes ownership also on
+ * failure (after is called). */
+void sync_submit(struct px_sync *s, struct px_job *job);
+/* A local event that belongs to no page. detail may be NULL. */
+void sync_log(
+	struct px_sync *s, int64_t iid, const char *model, const char *event, const char *detail);
+int64_t sync_backoff_ms(int failures, int64_t min_ms, int64_t max_ms);
+struct sinteg *sync_integ_by_id(struct px_sync *s, const char *id);
+
+/* ---- account.c: the list of integrations */
+
+void account_refresh(struct px_sync *s);
+/* Brings integs and their directories in line with the store. */
+px_rc account_load(struct px_sync *s, struct px_err *err);
+void account_free(struct px_sync *s);
+/* Whether a directory takes part in filling: wanted, enabled, its integration active and past its
+ * first sync. */
+bool dir_due(const struct sdir *d);
+
+/* ---- walk.c: one list, page by page */
+
+/* Starts a walk over the list of a directory, resuming where its cursor says. */
+void walk_start(struct px_sync *s, struct sdir *d, enum px_purpose purpose);
+/* The same over the account-wide list of a model without an integration filter. */
+void walk_start_account(struct px_sync *s, int model, enum px_purpose purpose);
+/* Asks for more pages where there is room. */
+void walk_advance_all(struct px_sync *s);
+void walk_free_all(struct px_sync *s);
+void walk_progress(struct px_sync *s);
+
+/* ---- fill.c: what is due */
+
+void fill_schedule(struct px_sync *s);
+/* Nothing is under way and nothing can be started now. */
+bool fill_idle(const struct px_sync *s);
+bool fill_complete(const struct px_sync *s);
+
+/* ---- files.c: the small files beside the models */
+
+void files_schedule(struct px_sync *s);
+
+#endif
