@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * daemon.c - start and stop, in one order.
+ *
+ * Start: configuration, log, daemonise, then what must not cross a fork: board, feed, ingest (which
+ * takes the store's lock), the mount, the threads, sync; then the parent is told, and the main
+ * thread serves. Stop is the reverse: when the request thread has returned, sync, ingest, the
+ * mount, the store.
+ *
+ * Invariants: whatever can be refused is refused before the parent returns, in one line; signals
+ * are handled by one thread that waits for them, never by a handler; no secret can be in a core
+ * dump, for there is none.
+ */
+#include "propexofs/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "propexofs/clock.h"
+#include "propexofs/feed.h"
+#include "propexofs/fs.h"
+#include "propexofs/ingest.h"
+#include "propexofs/log.h"
+#include "propexofs/status.h"
+#include "propexofs/sync.h"
+
+struct daemon {
+	const struct px_conf *conf;
+	struct px_board *board;
+	struct px_feed *feed;
+	struct px_ingest *ingest;
+	struct px_reader *reader; /* of the renderer: request thread */
+	struct px_fs *fs;
+	struct px_sync *sync;
+	pthread_t signals;
+	bool signals_started;
+	_Atomic bool ending;
+};
+
+/* ---- texts
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static px_rc render(
+	void *arg, enum px_rendered what, int64_t iid, struct px_buf *out, struct px_err *err)
+{
+	struct daemon *d = arg;
+	struct px_fs_counters counters;
+
+	switch (what) {
+	case PX_RENDER_README:
+		return px_status_readme(out, err);
+	case PX_RENDER_STATUS:
+		return px_status_root(d->reader, d->board, d->conf->store, out, err);
+	case PX_RENDER_METRICS:
+		px_fs_counters(d->fs, &counters);
+		return px_status_metrics(d->reader, d->board, &counters, out, err);
+	case PX_RENDER_INTEGRATION_STATUS:
+		return px_status_integration(d->reader, d->board, iid, out, err);
+	}
+	return px_err_set(err, PX_ENOENT, "no such text");
+}
+
+/* ---- signals
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static void signal_set(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGUSR1);
+}
+
+static void *signal_main(void *arg)
+{
+	struct daemon *d = arg;
+	sigset_t set;
+
+	signal_set(&set);
+	for (;;) {
+		int sig = 0;
+
+		if (sigwait(&set, &sig))
+			continue;
+		if (d->ending)
+			return NULL;
+		if (sig == SIGTERM || sig == SIGINT) {
+			px_info("daemon", "signal %d: unmounting", sig);
+			px_fs_stop(d->fs);
+		}
+	}
+}
+
+/* ---- start
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static void keep_secrets_in(void)
+{
+	const struct rlimit none = {0, 0};
+
+	(void)setrlimit(RLIMIT_CORE, &none);
+#if !defined(__SANITIZE_ADDRESS__)
+	/* also for a core_pattern that is a pipe, and against ptrace by others of the same user */
+	(void)prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
+/* The daemon would wait for itself if it had to read a file through its own mount. */
+static px_rc refuse_below(
+	const char *mountpoint, const char *path, const char *what, struct px_err *err)
+{
+	char *mount = path ? realpath(mountpoint, NULL) : NULL;
+	char *real = NULL, *dir = NULL;
+	px_rc rc = PX_OK;
+	size_t len;
+
+	if (!mount)
+		return PX_OK; /* px_fs_mount says what is wrong with it */
+	real = realpath(path, NULL);
+	if (!real && (dir = strdup(path))) {
+		char *slash = strrchr(dir, '/');
+
+		if (slash)
+			slash[slash == dir] = '\0';
+		real = realpath(dir, NULL);
+	}
+	len = strlen(mount);
+	if (real && strcmp(mount, "/") != 0 && !strncmp(real, mount, len) &&
+		(real[len] == '/' || !real[len]))
+		rc = px_err_set(err, PX_EUSAGE,
+			"%s %s lies below the mountpoint %s: put it elsewhere", what, path,
+			mountpoint);
+	free(dir);
+	free(real);
+	free(mount);
+	return rc;
+}
+
+static px_rc start(struct daemon *d, struct px_err *err)
+{
+	const struct px_conf *c = d->conf;
+	const struct px_renderer renderer = {.render = render, .arg = d};
+	px_rc rc = refuse_below(c->mountpoint, c->store, "the store", err);
+
+	if (!rc)
+		rc = refuse_below(c->mountpoint, c->api_key_file, "the key file", err);
+	if (!rc)
+		rc = refuse_below(c->mountpoint, getenv("TMPDIR"), "TMPDIR", err);
+	if (rc)
+		return rc;
+	/* a mount that a killed daemon left behind may keep its last thread, and so the store's
+	 * lock, in the kernel */
+	if (px_mounted(c->mountpoint, NULL, 0) == 2) {
+		px_info("daemon", "clearing the dead mount at %s", c->mountpoint);
+		rc = px_unmount(c->mountpoint, true, err);
+		if (rc)
+			return rc;
+	}
+	d->board = px_board_new();
+	d->feed = px_feed_new();
+	if (!d->board || !d->feed)
+		return px_err_nomem(err);
+	px_board_set_refresh(d->board, c->refresh_s);
+	rc = px_ingest_new(
+		&(struct px_ingest_options){
+			.store = c->store,
+			.api_url = c->api_url,
+			.history_days = c->history_days,
+			.feed = d->feed,
+			.board = d->board,
+		},
+		&d->ingest, err);
+	if (!rc)
+		rc = px_reader_open(c->store, &d->reader, err);
+	if (!rc)
+		rc = px_fs_mount(
+			&(struct px_fs_options){
+				.mountpoint = c->mountpoint,
+				.store = c->store,
+				.source = c->config_file ? c->config_file : c->name,
+				.fuse_options = c->fuse_options,
+				.uid = c->uid,
+				.gid = c->gid,
+				.file_mask = c->file_mask,
+				.dir_mask = c->dir_mask,
+				.incomplete_partial = c->incomplete_partial,
+				.xattr = c->xattr,
+				.hidden_visible = c->hidden_visible,
+			},
+			&renderer, d->feed, &d->fs, err);
+	if (!rc) {
+		px_ingest_set_known(d->ingest, px_fs_known, d->fs);
+		rc = px_ingest_start(d->ingest, err);
+	}
+	if (!rc)
+		rc = px_sync_new(c, d->ingest, d->board, &d->sync, err);
+	if (!rc)
+		rc = px_sync_start(d->sync, err);
+	if (!rc) {
+		int n = pthread_create(&d->signals, NULL, signal_main, d);
+
+		if (n)
+			return px_err_sys(err, n, "cannot start the signal thread");
+		d->signals_started = true;
+	}
+	return rc;
+}
+
+static void stop(struct daemon *d)
+{
+	d->ending = true;
+	if (d->signals_started) {
+		pthread_kill(d->signals, SIGTERM);
+		pthread_join(d->signals, NULL);
+	}
+	if (d->sync)
+		px_sync_stop(d->sync);
+	if (d->ingest)
+		px_ingest_stop(d->ingest);
+	px_sync_free(d->sync);
+	px_fs_free(d->fs);
+	px_reader_close(d->reader);
+	px_ingest_free(d->ingest);
+	px_feed_free(d->feed);
+	px_board_free(d->board);
+}
+
+/* ---- the process
+ * -------------------------------------------------------------------------------------------- */
+
+/* What the child tells the waiting parent. */
+struct verdict {
+	px_rc rc;
+	struct px_err err;
+};
+
+static void tell(int fd, px_rc rc, const struct px_err *err)
+{
+	struct verdict v;
+
+	memset(&v, 0, sizeof v);
+	v.rc = rc;
+	if (rc)
+		v.err = *err;
+	/* less than PIPE_BUF: whole or not at all; a parent that has gone needs no answer */
+	if (write(fd, &v, sizeof v) != (ssize_t)sizeof v)
+		px_debug("daemon", "nobody waits for the verdict");
+	(void)close(fd);
+}
+
+static px_rc wait_verdict(int fd, struct px_err *err)
+{
+	struct verdict v;
+	size_t have = 0;
+
+	while (have < sizeof v) {
+		ssize_t n = read(fd, (char *)&v + have, sizeof v - have);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return px_err_set(err, PX_EIO,
+				"the daemon ended while starting; see the system's log");
+		have += (size_t)n;
+	}
+	if (v.rc && err)
+		*err = v.err;
+	return v.rc;
+}
+
+static px_rc detach(struct px_err *err)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0 || setsid() < 0 || chdir("/") < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
+		dup2(null, 2) < 0)
+		return px_err_sys(err, errno, "cannot go to the background");
+	if (null > 2)
+		(void)close(null);
+	return PX_OK;
+}
+
+static px_rc serve(const struct px_conf *conf, int fd, struct px_err *err)
+{
+	struct daemon d = {.conf = conf};
+	sigset_t set;
+	px_rc rc;
+
+	signal_set(&set);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	keep_secrets_in();
+	rc = start(&d, err);
+	if (fd >= 0)
+		tell(fd, rc, err);
+	if (!rc) {
+		px_info("daemon", "serving at %s", conf->mountpoint);
+		rc = px_fs_serve(d.fs, err);
+		px_info("daemon", "unmounted");
+	}
+	stop(&d);
+	return rc;
+}
+
+px_rc px_daemon_mount(const struct px_conf *conf, bool *ret_parent, struct px_err *err)
+{
+	int fds[2];
+	pid_t pid;
+	px_rc rc;
+
+	*ret_parent = false;
+	if (conf->foreground) {
+		px_log_setup(PX_LOG_STDERR, conf->log_level);
+		return serve(conf, -1, err);
+	}
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return px_err_sys(err, errno, "pipe");
+	pid = fork();
+	if (pid < 0) {
+		rc = px_err_sys(err, errno, "cannot start the daemon");
+		(void)close(fds[0]);
+		(void)close(fds[1]);
+		return rc;
+	}
+	if (pid > 0) {
+		*ret_parent = true;
+		(void)close(fds[1]);
+		rc = wait_verdict(fds[0], err);
+		(void)close(fds[0]);
+		return rc;
+	}
+	(void)close(fds[0]);
+	px_log_setup(PX_LOG_SYSLOG, conf->log_level);
+	rc = detach(err);
+	if (rc) {
+		tell(fds[1], rc, err);
+		return rc;
+	}
+	return serve(conf, fds[1], err);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * once.c - `propexofs sync`: one pass without a mount.
+ *
+ * Invariant: standard error gets a bar only when it is a terminal; otherwise a line every few
+ * seconds, for logs.
+ */
+#include "propexofs/daemon.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "propexofs/clock.h"
+#include "propexofs/ingest.h"
+#include "propexofs/status.h"
+#include "propexofs/sync.h"
+
+enum { BAR_MS = 200, LINE_MS = 5000, BAR_WIDTH = 24 };
+
+static volatile bool stopped;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	stopped = true;
+}
+
+struct meter {
+	bool terminal;
+	int64_t due_ms;
+};
+
+static void duration(int64_t s, char out[24])
+{
+	if (s < 0)
+		(void)snprintf(out, 24, "?");
+	else if (s >= 3600)
+		(void)snprintf(out, 24, "%lld:%02d:%02d", (long long)(s / 3600), (int)(s / 60 % 60),
+			(int)(s % 60));
+	else
+		(void)snprintf(out, 24, "%d:%02d", (int)(s / 60), (int)(s % 60));
+}
+
+static void show(void *arg, const struct px_sync_progress *p)
+{
+	struct meter *m = arg;
+	int64_t now = px_clock_mono_ms();
+	char eta[24], bar[BAR_WIDTH + 1];
+	double part = p->expected ? (double)p->done / (double)p->expected : 0;
+	int full;
+
+	if (now < m->due_ms)
+		return;
+	m->due_ms = now + (m->terminal ? BAR_MS : LINE_MS);
+	duration(p->eta_s, eta);
+	if (part > 1)
+		part = 1;
+	full = (int)(part * BAR_WIDTH);
+	for (int i = 0; i < BAR_WIDTH; i++)
+		bar[i] = i < full ? '#' : '.';
+	bar[BAR_WIDTH] = '\0';
+	if (m->terminal)
+		(void)fprintf(stderr, "\r[%s] %lld records  %zu of %zu models  ETA %s  %-28.28s",
+			bar, (long long)p->done, p->models_done, p->models, eta,
+			p->doing ? p->doing : "");
+	else
+		(void)fprintf(stderr,
+			"propexofs: %lld of %lld records, %zu of %zu models, ETA %s\n",
+			(long long)p->done, (long long)p->expected, p->models_done, p->models, eta);
+}
+
+px_rc px_daemon_sync(const struct px_conf *conf, bool *ret_complete, struct px_err *err)
+{
+	const struct sigaction act = {.sa_handler = on_signal};
+	struct meter meter = {.terminal = isatty(STDERR_FILENO) == 1};
+	struct px_board *board = px_board_new();
+	struct px_ingest *ingest = NULL;
+	struct px_sync *sync = NULL;
+	px_rc rc;
+
+	if (!board)
+		return px_err_nomem(err);
+	px_log_setup(PX_LOG_STDERR, conf->log_level == PX_LOG_INFO ? PX_LOG_WARN : conf->log_level);
+	(void)sigaction(SIGINT, &act, NULL);
+	(void)sigaction(SIGTERM, &act, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	rc = px_ingest_new(
+		&(struct px_ingest_options){
+			.store = conf->store,
+			.api_url = conf->api_url,
+			.history_days = conf->history_days,
+			.board = board,
+		},
+		&ingest, err);
+	if (!rc)
+		rc = px_ingest_start(ingest, err);
+	if (!rc)
+		rc = px_sync_new(conf, ingest, board, &sync, err);
+	if (!rc && conf->offline)
+		rc = px_err_set(err, PX_EUSAGE, "sync needs the network: leave out --offline");
+	if (!rc)
+		rc = px_sync_once(sync, show, &meter, &stopped, ret_complete, err);
+	if (meter.terminal && meter.due_ms)
+		(void)fprintf(stderr, "\n");
+	if (ingest)
+		px_ingest_stop(ingest);
+	px_sync_free(sync);
+	px_ingest_free(ingest);
+	px_board_free(board);
+	return rc;
+}
