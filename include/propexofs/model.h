@@ -84,13 +84,13 @@ struct px_webhook_model {
 	const char *snake;
 	/* Models whose directory holds these very records; -1 ends the list. Empty for join,
 	 * embedded and event-only models. `events` lists both events and appointments. */
-	int models[3];
+	int models[4];
 	/* Models whose records embed rows of this one and must be read again when it changes; -1
 	 * ends. */
-	int parents[3];
+	int parents[4];
 	/* For each of parents: the member of the row that names that parent's record
 	 * (`resident_id`), or NULL. */
-	const char *parent_member[3];
+	const char *parent_member[4];
 	bool event_only; /* visible nowhere in the API: the event log is the only place */
 };
 
