@@ -143,4 +143,42 @@ struct px_note_job {
 void px_note_job_init(struct px_note_job *n);
 void px_note_job_release(struct px_note_job *n);
 
+/* ---- deliveries
+ * ---------------------------------------------------------------------------------------- */
+
+/* Puts a delivery into the inbox; applying it is a second step, which the ingest thread takes by
+ * itself right after. */
+struct px_delivery_job {
+	struct px_job job;
+	const char *body; /* the caller's, until done */
+	size_t len;
+	int64_t received_ms;
+};
+void px_delivery_job_init(
+	struct px_delivery_job *d, const char *body, size_t len, int64_t received_ms);
+
+/* Changes that the API tells (rows of data diffs), through the same rules as deliveries. */
+struct px_diff_job {
+	struct px_job job;
+	char *body;	      /* owned: the answer the rows point into */
+	struct px_span *rows; /* owned */
+	size_t count;
+	bool mark_only; /* what is told may be older than what is stored: only mark, never splice */
+	size_t marked;	/* result */
+};
+void px_diff_job_init(struct px_diff_job *d);
+void px_diff_job_release(struct px_diff_job *d);
+
+/* What applied events ask of sync. Ingest thread, after the commit; must be quick. */
+struct px_ingest_listener {
+	void (*marked)(void *arg); /* re-reads are due */
+	void (*synced)(void *arg, int64_t iid, bool first,
+		bool back); /* iid 0: of an integration that is not known yet */
+	void (*parents)(void *arg, int64_t iid,
+		int model); /* a record of this model changed, unknown which */
+	void *arg;
+};
+/* Before px_ingest_start. */
+void px_ingest_set_listener(struct px_ingest *in, const struct px_ingest_listener *listener);
+
 #endif

@@ -33,6 +33,17 @@ enum {
 	BACKLOG_MAX = 50000,	   /* changes the kernel has not been told: a fill waits */
 	TRIVIAL_KEEP_MS = 3600000, /* versions that differ only in updated_at and last_seen */
 	CHECKPOINT_MS = 1000,
+	APPLY_MAX = 64,	      /* deliveries applied in one transaction */
+	APPLY_TRIES = 3,      /* then a delivery is set aside */
+	APPLY_PAUSE_MS = 500, /* before the next try of what failed */
+};
+
+/* Something that events ask of sync, kept until their commit. */
+struct ask {
+	enum { ASK_SYNCED, ASK_PARENTS } kind;
+	int64_t iid;
+	bool first, back;
+	int model;
 };
 
 struct queue {
@@ -59,6 +70,14 @@ struct px_ingest {
 	bool closed;		     /* guarded by: lock */
 	int64_t house_due_ms;	     /* ingest thread */
 	bool store_failed;	     /* ingest thread: the last transaction could not be written */
+
+	/* ingest thread */
+	struct px_ingest_listener listener;
+	struct ask *asks;
+	size_t ask_count, ask_cap;
+	bool ask_marked;
+	bool inbox;	      /* there may be deliveries to apply */
+	int64_t inbox_due_ms; /* not before */
 };
 
 static void push(struct queue *q, struct px_job *job)
@@ -103,6 +122,8 @@ static px_rc open_writer(
 	return px_writer_open(o->store, o->api_url, ret, err);
 }
 
+static px_rc count_tries(struct px_ingest *in, struct px_err *err);
+
 static px_rc begin_session(struct px_ingest *in, struct px_err *err)
 {
 	int64_t session = 0;
@@ -111,6 +132,8 @@ static px_rc begin_session(struct px_ingest *in, struct px_err *err)
 	if (rc)
 		return rc;
 	rc = px_writer_next_epoch(in->writer, &session, err);
+	if (!rc)
+		rc = count_tries(in, err);
 	if (rc) {
 		px_writer_rollback(in->writer);
 		return rc;
@@ -161,6 +184,72 @@ int64_t px_ingest_epoch(struct px_ingest *in)
 	return atomic_fetch_add(&in->epoch, 1) + 1;
 }
 
+void px_ingest_set_listener(struct px_ingest *in, const struct px_ingest_listener *listener)
+{
+	assert(!in->started);
+	in->listener = *listener;
+}
+
+/* ---- asking ---- */
+
+void px_ingest_ask_marked(struct px_ingest *in)
+{
+	in->ask_marked = true;
+}
+
+static void ask_add(struct px_ingest *in, struct ask ask)
+{
+	for (size_t i = 0; i < in->ask_count; i++)
+		if (in->asks[i].kind == ask.kind && in->asks[i].iid == ask.iid &&
+			in->asks[i].model == ask.model) {
+			in->asks[i].first |= ask.first;
+			in->asks[i].back |= ask.back;
+			return;
+		}
+	if (in->ask_count == in->ask_cap) {
+		size_t cap = in->ask_cap ? in->ask_cap * 2 : 16;
+		struct ask *grown = realloc(in->asks, cap * sizeof *grown);
+
+		/* what is not asked now is found by the next refresh */
+		if (!grown)
+			return;
+		in->asks = grown;
+		in->ask_cap = cap;
+	}
+	in->asks[in->ask_count++] = ask;
+}
+
+void px_ingest_ask_synced(struct px_ingest *in, int64_t iid, bool first, bool back)
+{
+	ask_add(in, (struct ask){.kind = ASK_SYNCED, .iid = iid, .first = first, .back = back});
+}
+
+void px_ingest_ask_parents(struct px_ingest *in, int64_t iid, int model)
+{
+	ask_add(in, (struct ask){.kind = ASK_PARENTS, .iid = iid, .model = model});
+}
+
+void px_ingest_inbox_filled(struct px_ingest *in)
+{
+	in->inbox = true;
+}
+
+static void tell_listener(struct px_ingest *in, bool committed)
+{
+	for (size_t i = 0; i < in->ask_count && committed; i++) {
+		const struct ask *a = &in->asks[i];
+
+		if (a->kind == ASK_SYNCED && in->listener.synced)
+			in->listener.synced(in->listener.arg, a->iid, a->first, a->back);
+		if (a->kind == ASK_PARENTS && in->listener.parents)
+			in->listener.parents(in->listener.arg, a->iid, a->model);
+	}
+	in->ask_count = 0;
+	if (in->ask_marked && committed && in->listener.marked)
+		in->listener.marked(in->listener.arg);
+	in->ask_marked = false;
+}
+
 /* ---- the thread
  * ----------------------------------------------------------------------------------------- */
 
@@ -199,7 +288,9 @@ static struct px_job *take(struct px_ingest *in, bool wait, bool *ret_closed)
 
 	pthread_mutex_lock(&in->lock);
 	while (wait && !in->urgent.head && !in->normal.head && !in->closed)
-		if (px_clock_cond_wait(&in->arrived, &in->lock, in->house_due_ms))
+		if (px_clock_cond_wait(&in->arrived, &in->lock,
+			    in->inbox && in->inbox_due_ms < in->house_due_ms ? in->inbox_due_ms
+									     : in->house_due_ms))
 			break;
 	job = pop(&in->urgent);
 	if (!job)
@@ -259,7 +350,96 @@ static void transaction(struct px_ingest *in, struct px_job *job)
 		px_feed_publish(in->feed, tx.changes);
 	else
 		px_changes_free(tx.changes);
+	tell_listener(in, !rc && any);
 	finish(done, rc, &err);
+}
+
+/* ---- the inbox
+ * ---------------------------------------------------------------------------------------------- */
+
+/* Applies one delivery in the open transaction; what fails is undone and counted. */
+static px_rc apply_one(
+	struct px_ingest_tx *tx, const struct px_delivery *d, bool *ret_again, struct px_err *err)
+{
+	size_t changes = tx->changes->count;
+	struct px_err why = {0};
+	int attempts = d->attempts;
+	px_rc rc = px_writer_mark(tx->writer, err);
+
+	if (rc)
+		return rc;
+	rc = d->attempts >= APPLY_TRIES ? PX_EINVAL : px_apply_delivery(tx, d, &why);
+	if (!rc)
+		return px_writer_release_mark(tx->writer, err);
+	px_writer_rollback_to(tx->writer);
+	px_changes_truncate(tx->changes, changes);
+	if (rc == PX_EFULL || rc == PX_EIO || rc == PX_ENOMEM) {
+		/* not the delivery's fault: the whole transaction is tried again later */
+		*err = why;
+		return rc;
+	}
+	if (d->attempts < APPLY_TRIES)
+		rc = px_writer_inbox_attempt(tx->writer, d->arrival, &attempts, err);
+	else
+		rc = PX_OK;
+	if (!rc && attempts >= APPLY_TRIES) {
+		px_warn("ingest", "delivery %lld is set aside: %s", (long long)d->arrival, why.msg);
+		return px_apply_failed(
+			tx, d, *why.msg ? why.msg : "the program ended while applying it", err);
+	}
+	*ret_again = true;
+	return rc;
+}
+
+static void apply_inbox(struct px_ingest *in)
+{
+	struct px_err err = {0};
+	struct px_delivery *list = NULL;
+	size_t count = 0;
+	bool again = false;
+	struct px_ingest_tx tx = {.in = in, .writer = in->writer, .changes = px_changes_new()};
+	px_rc rc = tx.changes ? px_writer_begin(in->writer, &err) : px_err_nomem(&err);
+
+	if (rc) {
+		store_state(in, rc, &err);
+		px_changes_free(tx.changes);
+		in->inbox_due_ms = px_clock_mono_ms() + APPLY_PAUSE_MS;
+		return;
+	}
+	tx.now_ms = px_writer_now_ns(in->writer) / 1000000;
+	rc = px_reader_inbox(px_writer_reader(in->writer), APPLY_MAX, &list, &count, &err);
+	for (size_t i = 0; i < count && !rc; i++)
+		rc = apply_one(&tx, &list[i], &again, &err);
+	px_deliveries_free(list, count);
+	if (!rc)
+		rc = px_writer_commit(in->writer, &err);
+	if (rc)
+		px_writer_rollback(in->writer);
+	store_state(in, rc, &err);
+	if (!rc && in->feed)
+		px_feed_publish(in->feed, tx.changes);
+	else
+		px_changes_free(tx.changes);
+	tell_listener(in, !rc);
+	in->inbox = rc || again || count == APPLY_MAX;
+	in->inbox_due_ms = rc || again ? px_clock_mono_ms() + APPLY_PAUSE_MS : 0;
+}
+
+/* What was being applied when the program was killed may be what killed it: each start counts as a
+ * try. */
+static px_rc count_tries(struct px_ingest *in, struct px_err *err)
+{
+	struct px_delivery *list = NULL;
+	size_t count = 0;
+	int attempts;
+	px_rc rc = px_reader_inbox(px_writer_reader(in->writer), APPLY_MAX, &list, &count, err);
+
+	for (size_t i = 0; i < count && !rc; i++)
+		if (list[i].attempts < APPLY_TRIES)
+			rc = px_writer_inbox_attempt(in->writer, list[i].arrival, &attempts, err);
+	px_deliveries_free(list, count);
+	in->inbox = count > 0;
+	return rc;
 }
 
 /* Deletes what retention allows, a small step at a time; says whether there is more. */
@@ -304,6 +484,8 @@ static void *ingest_main(void *arg)
 			transaction(in, job);
 		else if (closed)
 			break;
+		if (in->inbox && px_clock_mono_ms() >= in->inbox_due_ms)
+			apply_inbox(in);
 		if (!job || px_clock_mono_ms() >= in->house_due_ms) {
 			bool more = keep_house(in);
 
@@ -386,6 +568,7 @@ void px_ingest_free(struct px_ingest *in)
 	pthread_cond_destroy(&in->room);
 	pthread_cond_destroy(&in->arrived);
 	pthread_mutex_destroy(&in->lock);
+	free(in->asks);
 	free(in->store);
 	free(in);
 }

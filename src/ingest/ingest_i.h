@@ -39,4 +39,18 @@ px_rc px_tx_change(struct px_ingest_tx *tx, enum px_change_kind kind, int64_t ii
 /* Writes a directory's state and announces what of it shows. */
 px_rc px_tx_dir_state(struct px_ingest_tx *tx, const struct px_dir *state, struct px_err *err);
 
+/* ---- apply.c */
+
+px_rc px_apply_delivery(struct px_ingest_tx *tx, const struct px_delivery *d, struct px_err *err);
+px_rc px_apply_failed(
+	struct px_ingest_tx *tx, const struct px_delivery *d, const char *why, struct px_err *err);
+
+/* ---- what a transaction asks of the outside: told to the listener after its commit. Ingest
+ * thread. */
+
+void px_ingest_ask_marked(struct px_ingest *in);
+void px_ingest_ask_synced(struct px_ingest *in, int64_t iid, bool first, bool back);
+void px_ingest_ask_parents(struct px_ingest *in, int64_t iid, int model);
+void px_ingest_inbox_filled(struct px_ingest *in);
+
 #endif

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * server.c - HTTP for the deliveries.
+ *
+ * One delivery: body collected up to its maximum; signature; shape; then the connection is
+ * suspended while ingest commits, and resumed by ingest's thread with the verdict. Invariants:
+ * 1. `state` goes READING -> WAITING -> ANSWERED. Only the server's thread touches a request,
+ * except between suspend and resume, when ingest's `done` writes the verdict; libmicrohttpd's own
+ * lock orders the two.
+ * 2. A request that ingest still holds is freed by whichever of the two lets go last (`holders`).
+ * 3. All bodies together stay under BODIES_MAX; beyond that deliveries get 503, and Propexo sends
+ * them again.
+ */
+#include "propexofs/webhook.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "propexofs/clock.h"
+#include "propexofs/codec.h"
+#include "propexofs/log.h"
+
+enum {
+	BODY_MAX = 8 << 20,
+	BODIES_MAX = 64 << 20,
+	CONNECTIONS_MAX = 1000,
+	IDLE_S = 20,	       /* without a byte */
+	UPLOAD_MAX_MS = 60000, /* for the whole body, however it trickles */
+};
+
+struct px_webhook {
+	const struct px_conf *conf;
+	struct px_ingest *ingest;
+	struct px_board *board;
+	struct MHD_Daemon *mhd;
+	char path[256];
+	pthread_mutex_t lock;
+	struct px_webhook_stats stats; /* guarded by: lock */
+	_Atomic size_t bodies;	       /* bytes of all requests under way */
+	_Atomic bool stopping;
+	_Atomic int waiting; /* requests that ingest holds */
+};
+
+enum request_state { READING, WAITING, ANSWERED };
+
+struct request {
+	struct px_delivery_job job;
+	struct px_webhook *w;
+	struct MHD_Connection *connection;
+	enum request_state state;
+	_Atomic int holders;
+	struct px_buf body;
+	size_t counted; /* of w->bodies */
+	int64_t until_ms;
+	unsigned status;
+};
+
+static void release(struct request *r)
+{
+	if (atomic_fetch_sub(&r->holders, 1) > 1)
+		return;
+	atomic_fetch_sub(&r->w->bodies, r->counted);
+	px_buf_release(&r->body);
+	free(r);
+}
+
+/* ---- answers
+ * ---------------------------------------------------------------------------------------------- */
+
+static const struct {
+	unsigned status;
+	const char *text;
+} answers[] = {
+	{200, "{\"ok\":true}\n"},
+	{400, "{\"error\":\"not a delivery: no JSON, or no shape that is known\"}\n"},
+	{401, "{\"error\":\"signature missing or wrong\"}\n"},
+	{404, "{\"error\":\"nothing here\"}\n"},
+	{405, "{\"error\":\"deliveries are POSTed\"}\n"},
+	{413, "{\"error\":\"larger than 8 MiB\"}\n"},
+	{503, "{\"error\":\"cannot be stored now; send it again\"}\n"},
+};
+
+static enum MHD_Result answer(struct MHD_Connection *c, unsigned status)
+{
+	const char *text = "";
+	struct MHD_Response *response;
+	enum MHD_Result ok;
+
+	for (size_t i = 0; i < sizeof answers / sizeof *answers; i++)
+		if (answers[i].status == status)
+			text = answers[i].text;
+	response = MHD_create_response_from_buffer(
+		strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
+	if (!response)
+		return MHD_NO;
+	(void)MHD_add_response_header(response, "Content-Type", "application/json");
+	if (status == 405)
+		(void)MHD_add_response_header(response, "Allow", "POST");
+	if (status == 413)
+		(void)MHD_add_response_header(response, "Connection", "close");
+	ok = MHD_queue_response(c, status, response);
+	MHD_destroy_response(response);
+	return ok;
+}
+
+static void count(struct px_webhook *w, unsigned status)
+{
+	struct px_webhook_stats stats;
+
+	pthread_mutex_lock(&w->lock);
+	if (status == 200) {
+		w->stats.received++;
+		w->stats.last_received_ms = px_clock_wall_ms();
+	} else {
+		w->stats.rejected++;
+	}
+	stats = w->stats;
+	pthread_mutex_unlock(&w->lock);
+	px_board_set_webhooks(w->board, &stats);
+}
+
+/* ---- one delivery
+ * ------------------------------------------------------------------------------------------- */
+
+/* Ingest's thread, after the commit or its failure. */
+static void stored(struct px_job *job, px_rc rc, const struct px_err *err)
+{
+	struct request *r = (struct request *)job;
+
+	(void)err;
+	r->status = rc ? 503 : 200;
+	MHD_resume_connection(r->connection);
+	atomic_fetch_sub(&r->w->waiting, 1);
+	release(r);
+}
+
+static unsigned judge(struct request *r)
+{
+	const char *signature = MHD_lookup_connection_value(
+		r->connection, MHD_HEADER_KIND, "propexo-signature");
+	struct px_event event = {0};
+	px_rc rc;
+
+	if (!signature) /* from before the rename */
+		signature = MHD_lookup_connection_value(
+			r->connection, MHD_HEADER_KIND, "propify-signature");
+	if (!px_signature_ok(r->w->conf->webhook_secrets, r->w->conf->webhook_secret_count,
+		    signature, r->body.data ? r->body.data : "", r->body.len))
+		return 401;
+	rc = px_event_parse(r->body.data ? r->body.data : "", r->body.len, &event, NULL);
+	px_event_release(&event);
+	return rc ? 400 : 200;
+}
+
+static enum MHD_Result finish(struct request *r, unsigned status)
+{
+	r->state = ANSWERED;
+	count(r->w, status);
+	if (status != 200)
+		px_log_limited(
+			PX_LOG_INFO, "webhook", "answered=%u bytes=%zu", status, r->body.len);
+	return answer(r->connection, status);
+}
+
+static enum MHD_Result complete(struct request *r)
+{
+	unsigned status = r->status ? r->status : r->w->stopping ? 503 : judge(r);
+
+	if (status != 200)
+		return finish(r, status);
+	px_delivery_job_init(&r->job, r->body.data, r->body.len, px_clock_wall_ms());
+	r->job.job.done = stored;
+	r->state = WAITING;
+	atomic_fetch_add(&r->holders, 1);
+	atomic_fetch_add(&r->w->waiting, 1);
+	MHD_suspend_connection(r->connection);
+	if (px_ingest_submit_urgent(r->w->ingest, &r->job.job)) {
+		r->status = 503;
+		MHD_resume_connection(r->connection);
+		atomic_fetch_sub(&r->w->waiting, 1);
+		release(r);
+	}
+	return MHD_YES;
+}
+
+static void take(struct request *r, const char *data, size_t len)
+{
+	if (r->status)
+		return;
+	if (len > BODY_MAX - r->body.len) {
+		r->status = 413;
+		return;
+	}
+	r->counted += len;
+	if (atomic_fetch_add(&r->w->bodies, len) + len > BODIES_MAX ||
+		px_buf_add(&r->body, data, len))
+		r->status = 503;
+}
+
+static struct request *request_new(struct px_webhook *w, struct MHD_Connection *c)
+{
+	struct request *r = calloc(1, sizeof *r);
+	const char *length = MHD_lookup_connection_value(
+		c, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	if (!r)
+		return NULL;
+	r->w = w;
+	r->connection = c;
+	atomic_init(&r->holders, 1);
+	px_buf_init(&r->body, BODY_MAX);
+	r->until_ms = px_clock_mono_ms() + UPLOAD_MAX_MS;
+	if (length && strtoull(length, NULL, 10) > BODY_MAX)
+		r->status = 413;
+	return r;
+}
+
+static enum MHD_Result healthz(struct px_webhook *w, struct MHD_Connection *c)
+{
+	struct px_board_view view;
+
+	px_board_view(w->board, &view);
+	return answer(c, view.store_error[0] || w->stopping ? 503 : 200);
+}
+
+static enum MHD_Result handle(void *arg, struct MHD_Connection *c, const char *url,
+	const char *method, const char *version, const char *data, size_t *size, void **ctx)
+{
+	struct px_webhook *w = arg;
+	struct request *r = *ctx;
+
+	(void)version;
+	if (!r) {
+		r = request_new(w, c);
+		*ctx = r;
+		if (!r)
+			return MHD_NO;
+		if (!strcmp(url, "/healthz")) {
+			r->state = ANSWERED;
+			return strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0
+				       ? answer(c, 405)
+				       : healthz(w, c);
+		}
+		if (strcmp(url, w->path) != 0 || strcmp(method, "POST") != 0) {
+			r->state = ANSWERED;
+			return answer(c, strcmp(url, w->path) != 0 ? 404 : 405);
+		}
+		if (r->status == 413)
+			return finish(r, 413);
+		return MHD_YES;
+	}
+	if (*size) {
+		take(r, data, *size);
+		*size = 0;
+		return px_clock_mono_ms() > r->until_ms ? MHD_NO : MHD_YES;
+	}
+	switch (r->state) {
+	case READING:
+		return complete(r);
+	case WAITING:
+		return finish(r, r->status);
+	default:
+		return MHD_YES;
+	}
+}
+
+static void completed(
+	void *arg, struct MHD_Connection *c, void **ctx, enum MHD_RequestTerminationCode how)
+{
+	(void)arg;
+	(void)c;
+	(void)how;
+	if (*ctx)
+		release(*ctx);
+	*ctx = NULL;
+}
+
+/* ---- listening
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static px_rc split_address(const char *address, char host[128], char port[16], struct px_err *err)
+{
+	const char *colon = strrchr(address, ':');
+	size_t len = colon ? (size_t)(colon - address) : 0;
+
+	if (!colon || !colon[1] || len >= 128 || strlen(colon + 1) >= 16 ||
+		strspn(colon + 1, "0123456789") != strlen(colon + 1))
+		return px_err_set(err, PX_EUSAGE, "webhook-listen: %s is not HOST:PORT", address);
+	if (address[0] == '[' && len > 1 && address[len - 1] == ']') {
+		address++;
+		len -= 2;
+	}
+	memcpy(host, address, len);
+	host[len] = '\0';
+	memcpy(port, colon + 1, strlen(colon + 1) + 1);
+	return PX_OK;
+}
+
+static px_rc listen_at(const char *address, int *ret_fd, struct px_err *err)
+{
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+	struct addrinfo *list = NULL;
+	char host[128], port[16];
+	px_rc rc = split_address(address, host, port, err);
+	int fd = -1, why = 0, on = 1;
+
+	if (rc)
+		return rc;
+	why = getaddrinfo(*host ? host : "127.0.0.1", port, &hints, &list);
+	if (why)
+		return px_err_set(
+			err, PX_EUSAGE, "webhook-listen: %s: %s", address, gai_strerror(why));
+	for (struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
+		fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol);
+		if (fd < 0) {
+			why = errno;
+			continue;
+		}
+		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+		if (bind(fd, a->ai_addr, a->ai_addrlen) || listen(fd, 1024)) {
+			why = errno;
+			(void)close(fd);
+			fd = -1;
+		}
+	}
+	freeaddrinfo(list);
+	if (fd < 0)
+		return px_err_sys(err, why, "cannot listen for webhooks at %s", address);
+	*ret_fd = fd;
+	return PX_OK;
+}
+
+static void name_of(int fd, char *out, size_t size)
+{
+	struct sockaddr_storage a;
+	socklen_t len = sizeof a;
+	char host[64] = "", port[16] = "";
+
+	if (!getsockname(fd, (struct sockaddr *)&a, &len))
+		(void)getnameinfo((struct sockaddr *)&a, len, host, sizeof host, port, sizeof port,
+			NI_NUMERICHOST | NI_NUMERICSERV);
+	(void)snprintf(out, size, a.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+/* The path of the public address, so that a proxy need not rewrite. */
+static void path_of(const char *url, char *out, size_t size)
+{
+	const char *host = url ? strstr(url, "://") : NULL;
+	const char *path = host ? strchr(host + 3, '/') : NULL;
+	size_t len = path ? strcspn(path, "?#") : 0;
+
+	if (len > 1 && len < size)
+		(void)snprintf(out, size, "%.*s", (int)len, path);
+	else
+		(void)snprintf(out, size, "/webhook");
+}
+
+px_rc px_webhook_start(const struct px_conf *conf, struct px_ingest *ingest, struct px_board *board,
+	struct px_webhook **ret, struct px_err *err)
+{
+	struct px_webhook *w;
+	int fd = -1;
+	px_rc rc;
+
+	if (!conf->webhook_secret_count)
+		return px_err_set(err, PX_EUSAGE,
+			"webhook-listen needs a secret: set webhook-secret-file or "
+			"PROPEXO_WEBHOOK_SECRET");
+	rc = listen_at(conf->webhook_listen, &fd, err);
+	if (rc)
+		return rc;
+	w = calloc(1, sizeof *w);
+	if (!w) {
+		(void)close(fd);
+		return px_err_nomem(err);
+	}
+	w->conf = conf;
+	w->ingest = ingest;
+	w->board = board;
+	pthread_mutex_init(&w->lock, NULL);
+	path_of(conf->webhook_url, w->path, sizeof w->path);
+	w->stats.listening = true;
+	w->stats.registered = -1;
+	name_of(fd, w->stats.address, sizeof w->stats.address);
+	w->mhd = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL |
+					  MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC,
+		0, NULL, NULL, handle, w, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(64 << 10), MHD_OPTION_NOTIFY_COMPLETED,
+		completed, w, MHD_OPTION_END);
+	if (!w->mhd) {
+		(void)close(fd);
+		pthread_mutex_destroy(&w->lock);
+		free(w);
+		return px_err_set(err, PX_EIO, "cannot start the webhook receiver at %s",
+			conf->webhook_listen);
+	}
+	px_board_set_webhooks(board, &w->stats);
+	px_info("webhook", "listening at=%s path=%s", w->stats.address, w->path);
+	*ret = w;
+	return PX_OK;
+}
+
+void px_webhook_stop(struct px_webhook *w)
+{
+	MHD_socket fd;
+
+	if (!w)
+		return;
+	w->stopping = true;
+	fd = MHD_quiesce_daemon(w->mhd);
+	if (fd != MHD_INVALID_SOCKET)
+		(void)close(fd);
+	/* what ingest holds is answered before the daemon may go */
+	for (int i = 0; w->waiting && i < 500; i++)
+		(void)usleep(10000);
+	MHD_stop_daemon(w->mhd);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}
