@@ -90,10 +90,11 @@ struct px_page_job {
 	struct px_job job;
 	struct px_page_record *records; /* owned */
 	size_t count;
-	char *parent;	    /* id of the parent the rows were read under, or NULL; owned */
-	int64_t sent_epoch; /* taken right before the request went out */
-	int64_t walk;	    /* 0: not part of a walk */
-	bool hydrated;	    /* answers marks: clear those that are older than the request */
+	char *parent;	     /* id of the parent the rows were read under, or NULL; owned */
+	int64_t sent_epoch;  /* taken right before the request went out */
+	int64_t walk;	     /* 0: not part of a walk */
+	int64_t cleared_did; /* with hydrated: marks of the records are also cleared here, 0 none */
+	bool hydrated;	     /* answers marks: clear those that are older than the request */
 	struct px_dir
 		*states; /* what px_writer_dir_state writes with the records; owned, strings too */
 	size_t state_count;
@@ -105,6 +106,16 @@ struct px_page_job {
 };
 void px_page_job_init(struct px_page_job *p);
 void px_page_job_release(struct px_page_job *p);
+
+/* A mark that could not be answered: tried again later, or dropped. */
+struct px_mark_job {
+	struct px_job job;
+	int64_t did;
+	char *id; /* the submitter's to free */
+	int64_t not_before_ms;
+	bool drop;
+};
+void px_mark_job_init(struct px_mark_job *m);
 
 /* The account's list of integrations as a refresh read it, whole. */
 struct px_account_entry {

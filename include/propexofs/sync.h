@@ -30,6 +30,12 @@ px_rc px_sync_start(struct px_sync *s, struct px_err *err);
 /* Ends and joins the thread; requests under way are dropped. */
 void px_sync_stop(struct px_sync *s);
 
+/* What ingest tells (struct px_ingest_listener), with the struct px_sync as arg. Any thread; quick.
+ */
+void px_sync_marked(void *s);
+void px_sync_synced(void *s, int64_t iid, bool first, bool back);
+void px_sync_parents(void *s, int64_t iid, int model);
+
 /* How a pass of px_sync_once stands, for a progress bar. */
 struct px_sync_progress {
 	int64_t done, expected; /* records; expected counts what is known so far */

@@ -31,6 +31,7 @@
 #include "propexofs/log.h"
 #include "propexofs/status.h"
 #include "propexofs/sync.h"
+#include "propexofs/webhook.h"
 
 struct daemon {
 	const struct px_conf *conf;
@@ -40,6 +41,7 @@ struct daemon {
 	struct px_reader *reader; /* of the renderer: request thread */
 	struct px_fs *fs;
 	struct px_sync *sync;
+	struct px_webhook *webhook;
 	pthread_t signals;
 	bool signals_started;
 	_Atomic bool ending;
@@ -200,12 +202,21 @@ static px_rc start(struct daemon *d, struct px_err *err)
 				.hidden_visible = c->hidden_visible,
 			},
 			&renderer, d->feed, &d->fs, err);
-	if (!rc) {
-		px_ingest_set_known(d->ingest, px_fs_known, d->fs);
-		rc = px_ingest_start(d->ingest, err);
-	}
 	if (!rc)
 		rc = px_sync_new(c, d->ingest, d->board, &d->sync, err);
+	if (!rc) {
+		px_ingest_set_known(d->ingest, px_fs_known, d->fs);
+		px_ingest_set_listener(
+			d->ingest, &(struct px_ingest_listener){.marked = px_sync_marked,
+					   .synced = px_sync_synced,
+					   .parents = px_sync_parents,
+					   .arg = d->sync});
+		rc = px_ingest_start(d->ingest, err);
+	}
+	/* the receiver listens before the first list is asked for: what happens meanwhile is not
+	 * missed */
+	if (!rc && c->webhook_listen)
+		rc = px_webhook_start(c, d->ingest, d->board, &d->webhook, err);
 	if (!rc)
 		rc = px_sync_start(d->sync, err);
 	if (!rc) {
@@ -225,6 +236,7 @@ static void stop(struct daemon *d)
 		pthread_kill(d->signals, SIGTERM);
 		pthread_join(d->signals, NULL);
 	}
+	px_webhook_stop(d->webhook);
 	if (d->sync)
 		px_sync_stop(d->sync);
 	if (d->ingest)

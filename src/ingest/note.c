@@ -46,3 +46,20 @@ void px_note_job_release(struct px_note_job *n)
 	free(n->event_model);
 	free(n->event_record);
 }
+
+static px_rc mark_run(struct px_ingest_tx *tx, struct px_job *job, struct px_err *err)
+{
+	struct px_mark_job *m = (struct px_mark_job *)job;
+
+	if (m->drop)
+		return px_writer_pending_clear(
+			tx->writer, m->did, m->id, strlen(m->id), INT64_MAX, NULL, err);
+	return px_writer_pending_retry(
+		tx->writer, m->did, m->id, strlen(m->id), m->not_before_ms, err);
+}
+
+void px_mark_job_init(struct px_mark_job *m)
+{
+	memset(m, 0, sizeof *m);
+	m->job.run = mark_run;
+}

@@ -110,6 +110,10 @@ static px_rc page_run(struct px_ingest_tx *tx, struct px_job *job, struct px_err
 			rc = px_writer_pending_clear(tx->writer, p->records[i].did,
 				p->records[i].record.id, p->records[i].record.id_len, p->sent_epoch,
 				NULL, err);
+		if (!rc && p->cleared_did)
+			rc = px_writer_pending_clear(tx->writer, p->cleared_did,
+				p->records[i].record.id, p->records[i].record.id_len, p->sent_epoch,
+				NULL, err);
 		if (rc)
 			return px_err_ctx(err, "record %s", p->records[i].record.id);
 	}

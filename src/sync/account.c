@@ -391,14 +391,6 @@ void account_refresh(struct px_sync *s)
 /* ---- the store's view
  * -------------------------------------------------------------------------------------------- */
 
-static struct sinteg *integ_of(struct px_sync *s, int64_t iid)
-{
-	for (size_t i = 0; i < s->count; i++)
-		if (s->integs[i]->row.iid == iid)
-			return s->integs[i];
-	return NULL;
-}
-
 static px_rc integ_add(struct px_sync *s, int64_t iid, struct sinteg **ret, struct px_err *err)
 {
 	struct sinteg **grown = realloc(s->integs, (s->count + 1) * sizeof *grown);
@@ -427,7 +419,7 @@ static px_rc load_dirs(struct px_sync *s, struct px_err *err)
 	px_rc rc = px_reader_dirs(s->reader, 0, &list, &count, err);
 
 	for (size_t i = 0; i < count && !rc; i++) {
-		struct sinteg *in = integ_of(s, list[i].iid);
+		struct sinteg *in = sync_integ_by_iid(s, list[i].iid);
 		int m = px_model_by_dir(list[i].model);
 		struct sdir *d;
 
@@ -452,7 +444,7 @@ px_rc account_load(struct px_sync *s, struct px_err *err)
 	px_rc rc = px_reader_integrations(s->reader, &list, &count, err);
 
 	for (size_t i = 0; i < count && !rc; i++) {
-		struct sinteg *in = integ_of(s, list[i].iid);
+		struct sinteg *in = sync_integ_by_iid(s, list[i].iid);
 
 		if (!in)
 			rc = integ_add(s, list[i].iid, &in, err);

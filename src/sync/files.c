@@ -41,17 +41,9 @@ struct fetch {
 	int64_t oldest_ms;
 };
 
-static struct sinteg *integ_by_iid(struct px_sync *s, int64_t iid)
-{
-	for (size_t i = 0; i < s->count; i++)
-		if (s->integs[i]->row.iid == iid)
-			return s->integs[i];
-	return NULL;
-}
-
 static void fetch_end(struct fetch *f)
 {
-	struct sinteg *in = integ_by_iid(f->s, f->iid);
+	struct sinteg *in = sync_integ_by_iid(f->s, f->iid);
 
 	if (in)
 		in->files_out--;

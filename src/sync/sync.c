@@ -109,6 +109,95 @@ struct sinteg *sync_integ_by_id(struct px_sync *s, const char *id)
 	return NULL;
 }
 
+struct sinteg *sync_integ_by_iid(struct px_sync *s, int64_t iid)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (s->integs[i]->row.iid == iid)
+			return s->integs[i];
+	return NULL;
+}
+
+/* ---- what others tell ---- */
+
+struct poke {
+	struct poke *next;
+	enum { POKE_MARKED, POKE_SYNCED, POKE_PARENTS } kind;
+	int64_t iid;
+	int model;
+	bool first, back;
+};
+
+static void poke(struct px_sync *s, struct poke what)
+{
+	struct poke *p;
+
+	pthread_mutex_lock(&s->lock);
+	for (p = s->pokes; p; p = p->next)
+		if (p->kind == what.kind && p->iid == what.iid && p->model == what.model)
+			break;
+	if (p) {
+		p->first |= what.first;
+		p->back |= what.back;
+	} else if ((p = malloc(sizeof *p))) {
+		*p = what;
+		p->next = s->pokes;
+		s->pokes = p;
+	}
+	pthread_mutex_unlock(&s->lock);
+	px_api_wake(s->api);
+}
+
+void px_sync_marked(void *s)
+{
+	poke(s, (struct poke){.kind = POKE_MARKED});
+}
+
+void px_sync_synced(void *s, int64_t iid, bool first, bool back)
+{
+	poke(s, (struct poke){.kind = POKE_SYNCED, .iid = iid, .first = first, .back = back});
+}
+
+void px_sync_parents(void *s, int64_t iid, int model)
+{
+	poke(s, (struct poke){.kind = POKE_PARENTS, .iid = iid, .model = model});
+}
+
+static void take_pokes(struct px_sync *s)
+{
+	struct poke *list;
+
+	pthread_mutex_lock(&s->lock);
+	list = s->pokes;
+	s->pokes = NULL;
+	pthread_mutex_unlock(&s->lock);
+	while (list) {
+		struct poke *next = list->next;
+		struct sinteg *in = sync_integ_by_iid(s, list->iid);
+
+		switch (list->kind) {
+		case POKE_MARKED:
+			s->marked = true;
+			break;
+		case POKE_SYNCED:
+			/* the list of integrations says what has moved; a back-sync is not always
+			 * visible there at once */
+			s->refresh_due_ms = 0;
+			if (in)
+				in->files_wanted = true;
+			if (in && list->back)
+				for (int m = 0; m < PX_MODEL_COUNT; m++)
+					in->dirs[m].refill = in->dirs[m].row.complete;
+			break;
+		case POKE_PARENTS:
+			if (in && in->dirs[list->model].row.complete)
+				in->dirs[list->model].refill = true;
+			break;
+		}
+		free(list);
+		list = next;
+	}
+}
+
 /* ---- the loop
  * -------------------------------------------------------------------------------------------- */
 
@@ -149,9 +238,11 @@ static void loop_once(struct px_sync *s, bool refresh)
 	int64_t now = px_clock_mono_ms();
 
 	run_ended(s);
+	take_pokes(s);
 	if (refresh && !s->listing && now >= s->refresh_due_ms)
 		account_refresh(s);
 	if (s->known) {
+		hydrate_schedule(s);
 		fill_schedule(s);
 		files_schedule(s);
 	}
@@ -238,7 +329,9 @@ void px_sync_free(struct px_sync *s)
 	s->api = NULL;
 	run_ended(s);
 	walk_free_all(s);
+	hydrate_free(s);
 	account_free(s);
+	take_pokes(s);
 	px_reader_close(s->reader);
 	pthread_mutex_destroy(&s->lock);
 	free(s);

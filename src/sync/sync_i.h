@@ -29,6 +29,8 @@ enum {
 };
 
 struct walk;
+struct since;
+struct ask;
 
 /* A model of an integration. */
 struct sdir {
@@ -40,8 +42,9 @@ struct sdir {
 	bool refill;	   /* read again although complete */
 	int failures;
 	int64_t retry_ms;	/* px_clock_mono_ms: not before */
-	int64_t filled_sync_ns; /* last_completed_sync that the last complete walk covers, INT64_MIN
-				   none */
+	bool since_out;		/* a walk over what changed is under way */
+	int64_t since_tried_ms; /* px_clock_wall_ms: marks from before were asked for by such a walk
+				 */
 };
 
 struct sinteg {
@@ -77,6 +80,13 @@ struct px_sync {
 	int fees_failures;
 	struct walk *account_walk; /* over the list that cannot be asked per integration */
 
+	struct since *since_walks;
+	int since_honoured; /* updated_at_gte: 1 yes, -1 no, 0 not known yet */
+	struct ask *asks;   /* by-id requests under way */
+	size_t asks_out;
+	bool marked; /* there are new marks */
+	int64_t marks_newest_ms, burst_began_ms, marks_due_ms;
+
 	bool reachable, authorized; /* as last logged */
 	int64_t board_due_ms;
 
@@ -85,6 +95,7 @@ struct px_sync {
 	_Atomic bool stop;
 	pthread_mutex_t lock;
 	struct px_job *ended, **ended_tail; /* guarded by: lock */
+	struct poke *pokes;		    /* guarded by: lock */
 };
 
 /* ---- sync.c */
@@ -97,6 +108,7 @@ void sync_log(
 	struct px_sync *s, int64_t iid, const char *model, const char *event, const char *detail);
 int64_t sync_backoff_ms(int failures, int64_t min_ms, int64_t max_ms);
 struct sinteg *sync_integ_by_id(struct px_sync *s, const char *id);
+struct sinteg *sync_integ_by_iid(struct px_sync *s, int64_t iid);
 
 /* ---- account.c: the list of integrations */
 
@@ -125,6 +137,18 @@ void fill_schedule(struct px_sync *s);
 /* Nothing is under way and nothing can be started now. */
 bool fill_idle(const struct px_sync *s);
 bool fill_complete(const struct px_sync *s);
+
+/* ---- since.c: what changed since a moment */
+
+/* done is called once, on this thread, with 0 when the walk came to its end; newest: the largest
+ * updated_at it saw, or NULL. false: out of memory, nothing was started. */
+bool since_start(struct px_sync *s, struct sdir *d, int64_t from_ms, enum px_purpose purpose,
+	void (*done)(struct px_sync *s, void *arg, px_rc rc, const char *newest), void *arg);
+
+/* ---- hydrate.c: reading again what is marked */
+
+void hydrate_schedule(struct px_sync *s);
+void hydrate_free(struct px_sync *s);
 
 /* ---- files.c: the small files beside the models */
 

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * since.c - one walk over what a model changed since a moment, oldest first.
+ *
+ * Where the server honours updated_at_gte, pages are asked for by the last key seen, never by
+ * offset: records move while one walks. Where it does not (a 400, or a first record older than
+ * asked for), the list is read newest first down to that moment. Which of the two it is is found
+ * out once per start. `>=` with overlap: several records share a timestamp.
+ *
+ * Invariant: only a walk that came to its end says so to its caller; records themselves are right
+ * whatever happens, for each is judged by the epoch of its own request.
+ */
+#include "sync_i.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SINCE_PAGES_MAX = 100000 };
+
+struct since {
+	struct px_sync *s;
+	struct since *next;
+	int64_t iid;
+	int model;
+	int64_t did;
+	enum px_purpose purpose;
+	int64_t from_ns;
+	char from[PX_TIME_MAX];
+	char *key;	/* updated_at of the newest record so far; NULL before the first page */
+	char *first_id; /* of the newest page: a page that repeats means ties longer than a page */
+	int64_t offset; /* within ties, or newest first */
+	int64_t epoch;
+	int64_t newest_ns;
+	char *newest;
+	int pages;
+	bool desc;
+	bool ended;
+	int jobs;
+	px_rc rc;
+	void (*done)(struct px_sync *s, void *arg, px_rc rc, const char *newest);
+	void *arg;
+};
+
+static void since_request(struct since *w);
+
+static void since_end(struct since *w, px_rc rc)
+{
+	if (!w->ended) {
+		w->ended = true;
+		w->rc = rc;
+	}
+	if (rc && !w->rc)
+		w->rc = rc;
+	if (w->jobs)
+		return;
+	for (struct since **at = &w->s->since_walks; *at; at = &(*at)->next)
+		if (*at == w) {
+			*at = w->next;
+			break;
+		}
+	w->done(w->s, w->arg, w->rc, w->newest);
+	free(w->key);
+	free(w->first_id);
+	free(w->newest);
+	free(w);
+}
+
+struct since_job {
+	struct px_page_job page;
+	struct since *walk;
+};
+
+static void since_after(struct px_job *job)
+{
+	struct since_job *j = (struct since_job *)job;
+	struct since *w = j->walk;
+	px_rc rc = job->rc;
+
+	px_page_job_release(&j->page);
+	free(j);
+	w->jobs--;
+	if (rc && !w->ended)
+		w->rc = rc;
+	if (w->ended)
+		since_end(w, rc);
+}
+
+/* Whether the first answer shows that the server does not know the filter. */
+static bool ignores_filter(const struct since *w, const struct px_page_record *r)
+{
+	int64_t at;
+
+	return !w->desc && w->s->since_honoured == 0 && r->record.updated_at &&
+	       !px_time_parse(r->record.updated_at, strlen(r->record.updated_at), &at) &&
+	       at < w->from_ns;
+}
+
+static px_rc take(
+	struct since *w, const struct px_page *page, struct since_job *j, struct px_err *err)
+{
+	j->page.records = calloc(page->count ? page->count : 1, sizeof *j->page.records);
+	if (!j->page.records)
+		return px_err_nomem(err);
+	for (size_t i = 0; i < page->count; i++) {
+		struct px_page_record *r = &j->page.records[j->page.count];
+		struct sinteg *in;
+		px_rc rc = px_record_parse(
+			page->results[i].p, page->results[i].len, &r->record, err);
+
+		if (rc)
+			return rc;
+		in = r->record.integration_id ? sync_integ_by_id(w->s, r->record.integration_id)
+					      : NULL;
+		r->did = w->did;
+		if (in && in->row.iid != w->iid)
+			r->did = in->wanted ? in->dirs[w->model].row.did : 0;
+		if (!r->did)
+			px_record_release(&r->record);
+		else
+			j->page.count++;
+	}
+	return PX_OK;
+}
+
+/* Remembers where the walk stands; says whether it has come below its start (newest first). */
+static bool advance(struct since *w, const struct px_page_record *list, size_t count)
+{
+	bool below = false;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *u = list[i].record.updated_at;
+		int64_t at;
+
+		if (!u || px_time_parse(u, strlen(u), &at))
+			continue;
+		if (at > w->newest_ns) {
+			w->newest_ns = at;
+			free(w->newest);
+			w->newest = strdup(u);
+		}
+		below |= at < w->from_ns;
+	}
+	return below;
+}
+
+/* Where the next page begins: behind the last key, or further within records that share it. */
+static void move_key(struct since *w, const struct px_page_record *list, size_t count, size_t got)
+{
+	const char *last = count ? list[count - 1].record.updated_at : NULL;
+
+	if (w->desc || !last) {
+		w->offset += (int64_t)got;
+	} else if (w->key && !strcmp(w->key, last)) {
+		w->offset += (int64_t)got;
+	} else {
+		free(w->key);
+		w->key = strdup(last);
+		w->offset = 0;
+	}
+}
+
+static void fall_back(struct since *w)
+{
+	px_info("sync", "the API does not honour updated_at_gte: lists are read newest first");
+	w->s->since_honoured = -1;
+	w->desc = true;
+	w->offset = 0;
+	since_request(w);
+}
+
+static void since_sending(void *arg)
+{
+	struct since *w = arg;
+
+	w->epoch = px_ingest_epoch(w->s->ingest);
+}
+
+static void since_answer(void *arg, const struct px_answer *answer)
+{
+	struct since *w = arg;
+	struct px_page page = {0};
+	struct px_err err = answer->err;
+	struct since_job *j = NULL;
+	px_rc rc = answer->rc;
+	size_t got;
+	bool below, more;
+
+	if (rc == PX_EHTTP && answer->status == 400 && !w->desc && !w->pages &&
+		w->s->since_honoured == 0) {
+		fall_back(w);
+		return;
+	}
+	if (!rc)
+		rc = px_page_parse(answer->body, answer->len, &page, &err);
+	if (!rc) {
+		j = calloc(1, sizeof *j);
+		rc = j ? PX_OK : px_err_nomem(&err);
+	}
+	if (!rc) {
+		px_page_job_init(&j->page);
+		j->walk = w;
+		rc = take(w, &page, j, &err);
+	}
+	if (rc) {
+		px_page_release(&page);
+		if (j) {
+			px_page_job_release(&j->page);
+			free(j);
+		}
+		if (rc != PX_ECANCELED)
+			px_log_limited(PX_LOG_WARN, "sync", "%s: changes: %s",
+				px_models[w->model].dir, err.msg);
+		since_end(w, rc);
+		return;
+	}
+	got = page.count;
+	more = page.has_more == 1 || (page.has_more < 0 && got >= PAGE_LIMIT);
+	px_page_release(&page);
+	if (j->page.count && ignores_filter(w, &j->page.records[0])) {
+		px_page_job_release(&j->page);
+		free(j);
+		fall_back(w);
+		return;
+	}
+	if (got && !w->desc)
+		w->s->since_honoured = 1;
+	below = advance(w, j->page.records, j->page.count);
+	move_key(w, j->page.records, j->page.count, got);
+	j->page.sent_epoch = w->epoch;
+	j->page.hydrated = true;
+	j->page.job.after = since_after;
+	w->jobs++;
+	sync_submit(w->s, &j->page.job);
+	if (!got || !more || (w->desc && below) || ++w->pages >= SINCE_PAGES_MAX)
+		since_end(w, PX_OK);
+	else
+		since_request(w);
+}
+
+static void since_request(struct since *w)
+{
+	PX_BUF_AUTO struct px_buf path = PX_BUF_INIT(64 << 10);
+	const struct px_model *m = &px_models[w->model];
+	struct sinteg *in = sync_integ_by_iid(w->s, w->iid);
+	struct px_err err = {0};
+	px_rc rc;
+
+	px_buf_adds(&path, m->list_path);
+	px_url_query(
+		&path, "order-by", w->desc ? "updated_at:desc,id:desc" : "updated_at:asc,id:asc");
+	if (m->by_integration && in)
+		px_url_query(&path, "integration_id", in->row.id);
+	if (!w->desc)
+		px_url_query(&path, "updated_at_gte", w->key ? w->key : w->from);
+	px_url_query_int(&path, "limit", PAGE_LIMIT);
+	px_url_query_int(&path, "offset", w->offset);
+	rc = px_buf_ok(&path, &err);
+	if (!rc)
+		rc = px_api_get(
+			w->s->api, w->purpose, path.data, 0, since_sending, since_answer, w, &err);
+	if (rc)
+		since_end(w, rc);
+}
+
+bool since_start(struct px_sync *s, struct sdir *d, int64_t from_ms, enum px_purpose purpose,
+	void (*done)(struct px_sync *s, void *arg, px_rc rc, const char *newest), void *arg)
+{
+	struct since *w = calloc(1, sizeof *w);
+
+	if (!w)
+		return false;
+	w->s = s;
+	w->iid = d->row.iid;
+	w->did = d->row.did;
+	w->model = d->model;
+	w->purpose = purpose;
+	w->from_ns = from_ms * 1000000;
+	w->newest_ns = INT64_MIN;
+	w->desc = s->since_honoured < 0;
+	w->done = done;
+	w->arg = arg;
+	(void)px_time_format_ms(from_ms, w->from);
+	w->next = s->since_walks;
+	s->since_walks = w;
+	since_request(w);
+	return true;
+}
