@@ -142,8 +142,13 @@ px_rc px_writer_inbox_done(struct px_writer *w, int64_t arrival, struct px_err *
  * line becomes
  * {"seq":N,"time":"…",<rest>}\n where `rest` is the caller's text of the remaining members.
  */
+struct px_event_place {
+	int64_t seq;
+	int64_t day;			/* days since 1970-01-01 */
+	int64_t offset_all, offset_iid; /* where the line begins in the day's files */
+};
 px_rc px_writer_event(struct px_writer *w, int64_t iid, const char *rest, size_t len,
-	int64_t *ret_seq, struct px_err *err);
+	struct px_event_place *ret, struct px_err *err); /* ret may be NULL */
 
 /* What a join row's DATA_NEW told of its parents (API reference §10.5), so that a later update of
  * the row finds them. */

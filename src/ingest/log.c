@@ -18,9 +18,27 @@ static void member(struct px_buf *b, const char *name, const char *value)
 	px_buf_addc(b, ',');
 }
 
+/* The file of a day grew behind `offset`: told once for each file and transaction, from the lowest
+ * offset. */
+static px_rc grew(
+	struct px_ingest_tx *tx, int64_t iid, int64_t day, int64_t offset, struct px_err *err)
+{
+	const struct px_change c = {
+		.kind = PX_CHANGE_LOG, .iid = iid, .day = day, .old_size = offset};
+
+	for (size_t i = tx->changes->count; i-- > 0;) {
+		const struct px_change *have = &tx->changes->list[i];
+
+		if (have->kind == PX_CHANGE_LOG && have->iid == iid && have->day == day)
+			return PX_OK;
+	}
+	return px_changes_add(tx->changes, &c) ? px_err_nomem(err) : PX_OK;
+}
+
 px_rc px_log_append(struct px_ingest_tx *tx, const struct px_log_line *line, struct px_err *err)
 {
 	PX_BUF_AUTO struct px_buf b = PX_BUF_INIT(LINE_MAX_BYTES);
+	struct px_event_place place;
 	px_rc rc;
 
 	member(&b, "source", line->source);
@@ -37,7 +55,11 @@ px_rc px_log_append(struct px_ingest_tx *tx, const struct px_log_line *line, str
 		px_buf_adds(&b, "null");
 	rc = px_buf_ok(&b, err);
 	if (!rc)
-		rc = px_writer_event(tx->writer, line->iid, b.data, b.len, NULL, err);
+		rc = px_writer_event(tx->writer, line->iid, b.data, b.len, &place, err);
+	if (!rc)
+		rc = grew(tx, 0, place.day, place.offset_all, err);
+	if (!rc && line->iid)
+		rc = grew(tx, line->iid, place.day, place.offset_iid, err);
 	return rc;
 }
 
