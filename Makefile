@@ -14,7 +14,7 @@ BUILD ?= build$(if $(SAN),/$(SAN))
 PKGS := fuse3 sqlite3 libcurl libcjson libmicrohttpd libcrypto libsystemd inih
 CC   ?= cc
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes -Wmissing-prototypes \
-        -Wpointer-arith -Wvla -Wno-format-truncation -Werror
+        -Wpointer-arith -Wvla -Wno-format-truncation -Wno-missing-field-initializers -Werror
 HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 ifeq ($(SAN),asan)
 OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined

@@ -1,171 +1,155 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * doc.c - record files: the received tokens with our white space, and diffs spliced into them.
+ * doc.c - record files: the received tokens with our white space between them.
  *
- * Invariants: every token of the output is a copy of a received token; format(format(x)) is
- * format(x); a splice changes the values it names and not one byte else.
+ * Invariants: every token of the output is a copy of a received token, in the received order;
+ * format(format(x)) is format(x) and compact(format(x)) is compact(x); a failure leaves the output
+ * as it was.
  */
 #include "codec_i.h"
 
-#include <string.h>
+/* Collects the many small pieces before they go to the buffer, which checks itself on each call. */
+struct sink {
+	struct px_buf *out;
+	size_t n;
+	char chunk[2048];
+};
 
-static void newline(struct px_buf *out, int depth)
+static void flush(struct sink *s)
 {
-	static const char spaces[] =
-		"\n                                                                "
-		"                                                                "
-		"                                                                "
-		"                                                                ";
-
-	px_buf_add(out, spaces, 1 + 2 * (size_t)depth);
+	px_buf_add(s->out, s->chunk, s->n);
+	s->n = 0;
 }
 
-_Static_assert(PX_JSON_DEPTH_MAX == 128, "the indent above is as long as the deepest nesting");
-
-/* Formats one value whose first line stands at depth `base`. */
-static px_rc format_at(
-	const char *text, size_t len, int base, struct px_buf *out, struct px_err *err)
+static void put(struct sink *s, const char *p, size_t len)
 {
+	if (len > sizeof s->chunk - s->n) {
+		flush(s);
+		if (len > sizeof s->chunk) {
+			px_buf_add(s->out, p, len);
+			return;
+		}
+	}
+	memcpy(s->chunk + s->n, p, len);
+	s->n += len;
+}
+
+static void put_char(struct sink *s, char c)
+{
+	if (s->n == sizeof s->chunk)
+		flush(s);
+	s->chunk[s->n++] = c;
+}
+
+static void put_newline(struct sink *s, int depth)
+{
+	size_t spaces = 2 * (size_t)depth;
+
+	_Static_assert(2 * PX_JSON_DEPTH_MAX + 1 <= sizeof s->chunk, "an indent fits");
+	if (1 + spaces > sizeof s->chunk - s->n)
+		flush(s);
+	s->chunk[s->n] = '\n';
+	memset(s->chunk + s->n + 1, ' ', spaces);
+	s->n += 1 + spaces;
+}
+
+static size_t position(const struct sink *s)
+{
+	return s->out->len + s->n;
+}
+
+static px_rc finish(struct sink *s, const struct px_parser *ps, enum px_token last, size_t before,
+	struct px_err *err)
+{
+	px_rc rc = last == PX_TOKEN_BAD ? px_parser_error(ps, err) : PX_OK;
+
+	if (!rc) {
+		flush(s);
+		rc = px_buf_ok(s->out, err);
+	}
+	if (rc)
+		px_buf_truncate(s->out, before);
+	return rc;
+}
+
+px_rc px_doc_write(const char *text, size_t len, int outside, struct px_buf *out,
+	px_member_fn *told, void *arg, struct px_err *err)
+{
+	struct sink s;
 	struct px_parser ps;
+	struct px_span key = {NULL, 0}; /* the newest one of the top level */
 	bool after_key = false, first = true;
+	size_t before = out->len, from = 0;
+	enum px_token t;
 
-	px_parser_init(&ps, text, len);
-	for (;;) {
-		enum px_token t = px_parser_next(&ps);
-
-		if (t == PX_TOKEN_DONE)
-			return px_buf_ok(out, err);
-		if (t == PX_TOKEN_BAD)
-			return px_parser_error(&ps, err);
+	s.out = out;
+	s.n = 0;
+	px_parser_init(&ps, text, len, outside);
+	while ((t = px_parser_next(&ps)) < PX_TOKEN_DONE) {
 		if (t == PX_TOKEN_END) {
 			if (!ps.empty)
-				newline(out, base + ps.depth);
-			px_buf_add(out, ps.token.p, 1);
+				put_newline(&s, outside + ps.depth);
+			put_char(&s, *ps.token.p);
 			first = after_key = false;
-			continue;
-		}
-		if (!after_key) {
-			int at = ps.depth - (t == PX_TOKEN_BEGIN);
+		} else {
+			if (!after_key) {
+				int depth = ps.depth - (t == PX_TOKEN_BEGIN);
 
-			if (!first)
-				px_buf_addc(out, ',');
-			if (at)
-				newline(out, base + at);
+				if (!first)
+					put_char(&s, ',');
+				if (depth)
+					put_newline(&s, outside + depth);
+			}
+			put(&s, ps.token.p, ps.token.len);
+			after_key = t == PX_TOKEN_KEY;
+			first = t == PX_TOKEN_BEGIN;
 		}
-		px_buf_add(out, ps.token.p, ps.token.len);
-		if (t == PX_TOKEN_KEY)
-			px_buf_add(out, ": ", 2);
-		after_key = t == PX_TOKEN_KEY;
-		first = t == PX_TOKEN_BEGIN;
+		if (t == PX_TOKEN_KEY) {
+			put_char(&s, ':');
+			put_char(&s, ' ');
+			if (ps.depth == 1) {
+				key = ps.token;
+				from = position(&s);
+			}
+		} else if (told && key.p && ps.depth == 1) {
+			told(arg, key, from, position(&s));
+		}
 	}
+	return finish(&s, &ps, t, before, err);
 }
 
 px_rc px_doc_format(const char *text, size_t len, struct px_buf *out, struct px_err *err)
 {
-	px_rc rc = format_at(text, len, 0, out, err);
+	size_t before = out->len;
+	px_rc rc = px_doc_write(text, len, 0, out, NULL, NULL, err);
 
+	if (rc)
+		return rc;
 	px_buf_addc(out, '\n');
-	return rc ? rc : px_buf_ok(out, err);
+	rc = px_buf_ok(out, err);
+	if (rc)
+		px_buf_truncate(out, before);
+	return rc;
 }
 
 px_rc px_doc_compact(const char *text, size_t len, struct px_buf *out, struct px_err *err)
 {
+	struct sink s;
 	struct px_parser ps;
-	bool after_key = false, first = true;
+	bool comma = false;
+	size_t before = out->len;
+	enum px_token t;
 
-	px_parser_init(&ps, text, len);
-	for (;;) {
-		enum px_token t = px_parser_next(&ps);
-
-		if (t == PX_TOKEN_DONE)
-			return px_buf_ok(out, err);
-		if (t == PX_TOKEN_BAD)
-			return px_parser_error(&ps, err);
-		if (t != PX_TOKEN_END && !after_key && !first)
-			px_buf_addc(out, ',');
-		px_buf_add(out, ps.token.p, ps.token.len);
+	s.out = out;
+	s.n = 0;
+	px_parser_init(&ps, text, len, 0);
+	while ((t = px_parser_next(&ps)) < PX_TOKEN_DONE) {
+		if (comma && t != PX_TOKEN_END)
+			put_char(&s, ',');
+		put(&s, ps.token.p, ps.token.len);
 		if (t == PX_TOKEN_KEY)
-			px_buf_addc(out, ':');
-		after_key = t == PX_TOKEN_KEY;
-		first = t == PX_TOKEN_BEGIN;
+			put_char(&s, ':');
+		comma = t == PX_TOKEN_SCALAR || t == PX_TOKEN_END;
 	}
-}
-
-/* ---- splicing
- * ---------------------------------------------------------------------------------------------- */
-
-static struct px_span value_of(struct px_span object, struct px_span name)
-{
-	struct px_span found = {NULL, 0}, key, v;
-	struct px_json_walk w;
-
-	px_json_walk_init(&w, object);
-	while (px_json_walk_next(&w, &key, &v))
-		if (px_json_equal(key, name))
-			found = v;
-	return found;
-}
-
-static enum px_splice judge(struct px_span doc, struct px_span fresh, struct px_span previous)
-{
-	struct px_json_walk w;
-	struct px_span key, v;
-	bool in_place = true, agrees = true;
-
-	px_json_walk_init(&w, fresh);
-	while (px_json_walk_next(&w, &key, &v)) {
-		struct px_span have = value_of(doc, key);
-		bool equal = have.p && px_json_equal(have, v);
-
-		if (!have.p)
-			return PX_SPLICE_LACKS;
-		if (!equal &&
-			(px_json_string_is(key, "id") || px_json_string_is(key, "integration_id")))
-			return PX_SPLICE_LACKS;
-		in_place &= equal;
-	}
-	px_json_walk_init(&w, previous);
-	while (px_json_walk_next(&w, &key, &v)) {
-		struct px_span have = value_of(doc, key);
-
-		if (!have.p)
-			return PX_SPLICE_LACKS;
-		agrees &= px_json_equal(have, v);
-	}
-	if (in_place)
-		return PX_SPLICE_DUPLICATE;
-	return agrees ? PX_SPLICE_APPLIED : PX_SPLICE_MISMATCH;
-}
-
-px_rc px_doc_splice(const char *doc, size_t doc_len, struct px_span new_members,
-	struct px_span previous, struct px_buf *out, enum px_splice *ret, struct px_err *err)
-{
-	struct px_span whole = {doc, doc_len}, key, v;
-	struct px_json_walk w;
-	const char *copied = doc;
-	px_rc rc = px_json_check(doc, doc_len, err);
-
-	if (rc)
-		return rc;
-	if (!new_members.p || px_json_kind(new_members) != PX_JSON_OBJECT ||
-		px_json_kind(whole) != PX_JSON_OBJECT ||
-		(previous.p && px_json_kind(previous) != PX_JSON_OBJECT))
-		return px_err_set(err, PX_ESYNTAX, "the diff is not made of objects");
-	*ret = judge(whole, new_members, previous);
-	if (*ret != PX_SPLICE_APPLIED)
-		return PX_OK;
-	px_json_walk_init(&w, whole);
-	while (px_json_walk_next(&w, &key, &v)) {
-		struct px_span fresh = value_of(new_members, key);
-
-		if (!fresh.p || px_json_equal(fresh, v))
-			continue;
-		px_buf_add(out, copied, (size_t)(v.p - copied));
-		rc = format_at(fresh.p, fresh.len, 1, out, err);
-		if (rc)
-			return rc;
-		copied = v.p + v.len;
-	}
-	px_buf_add(out, copied, (size_t)(doc + doc_len - copied));
-	return px_buf_ok(out, err);
+	return finish(&s, &ps, t, before, err);
 }

@@ -3,50 +3,93 @@
  * record.c - one record as received: its file, and what the mirror needs to know of it.
  *
  * Invariant: digest covers every byte of the file but the value of the top-level last_seen,
- * core_digest also leaves out updated_at; so equal digests mean that a reader would find nothing
- * new.
+ * core_digest also leaves out that of updated_at; so equal digests mean that a reader would find
+ * nothing new.
  */
 #include "codec_i.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "propexofs/clock.h"
 #include "propexofs/hash.h"
 
-enum { ID_MAX = 4096, MEMBER_MAX = 4096 };
+enum { TEXT_MAX = 4096 };
 
-struct member {
+/* The members that are looked for; the order is that of names[]. */
+enum { ID, INTEGRATION_ID, PROPERTY_ID, CREATED_AT, UPDATED_AT, LAST_SEEN, MEMBERS };
+
+static const struct {
 	const char *name;
-	char **to;
-	struct px_span at; /* of the value in the file, the last one of that name */
+	size_t len;
+} names[MEMBERS] = {
+#define NAME(s)                                                                                    \
+	{                                                                                          \
+		s, sizeof s - 1                                                                    \
+	}
+	[ID] = NAME("id"),
+	[INTEGRATION_ID] = NAME("integration_id"),
+	[PROPERTY_ID] = NAME("property_id"),
+	[CREATED_AT] = NAME("created_at"),
+	[UPDATED_AT] = NAME("updated_at"),
+	[LAST_SEEN] = NAME("last_seen"),
+#undef NAME
 };
 
-static void digest(struct px_record *r, const struct px_span *last_seen,
-	const struct px_span *updated_at, struct px_buf *scratch)
+/* Places in the file; to == 0 while there is none. */
+struct found {
+	size_t from[MEMBERS], to[MEMBERS];
+};
+
+/* As every member's name passes here, only one of a plausible length is looked at. */
+static void note(void *arg, struct px_span key, size_t from, size_t to)
+{
+	struct found *f = arg;
+	bool escaped = memchr(key.p, '\\', key.len) != NULL;
+
+	for (int i = 0; i < MEMBERS; i++) {
+		if (escaped ? !px_json_string_is(key, names[i].name)
+			    : key.len != names[i].len + 2 ||
+					memcmp(key.p + 1, names[i].name, names[i].len) != 0)
+			continue;
+		f->from[i] = from; /* a later one of the same name replaces it */
+		f->to[i] = to;
+		return;
+	}
+}
+
+static size_t cut(char *text, size_t len, size_t from, size_t to)
+{
+	memmove(text + from, text + to, len - to);
+	return len - (to - from);
+}
+
+static px_rc digest(struct px_record *r, const struct found *f)
 {
 	unsigned char hash[PX_SHA256_LEN];
-	const struct px_span *cuts[2] = {last_seen, updated_at};
-	const char *from = r->body, *end = r->body + r->body_len;
+	size_t len = r->body_len, from = f->from[UPDATED_AT], to = f->to[UPDATED_AT];
+	char *scratch = malloc(len);
 
-	if (cuts[0]->p && cuts[1]->p && cuts[0]->p > cuts[1]->p) {
-		cuts[0] = updated_at;
-		cuts[1] = last_seen;
+	if (!scratch)
+		return PX_ENOMEM;
+	memcpy(scratch, r->body, len);
+	if (f->to[LAST_SEEN]) {
+		size_t gone = f->to[LAST_SEEN] - f->from[LAST_SEEN];
+
+		len = cut(scratch, len, f->from[LAST_SEEN], f->to[LAST_SEEN]);
+		if (f->from[LAST_SEEN] < from) {
+			from -= gone;
+			to -= gone;
+		}
 	}
-	for (int i = 0; i < 2; i++) {
-		if (!cuts[i]->p)
-			continue;
-		px_buf_add(scratch, from, (size_t)(cuts[i]->p - from));
-		from = cuts[i]->p + cuts[i]->len;
-	}
-	px_buf_add(scratch, from, (size_t)(end - from));
-	px_sha256(scratch->data, scratch->len, hash);
-	memcpy(r->core_digest, hash, sizeof r->core_digest);
-	px_buf_reset(scratch);
-	px_buf_add(scratch, hash, sizeof hash);
-	px_buf_add(scratch, updated_at->p, updated_at->p ? updated_at->len : 0);
-	px_sha256(scratch->data, scratch->len, hash);
+	px_sha256(scratch, len, hash);
 	memcpy(r->digest, hash, sizeof r->digest);
+	if (f->to[UPDATED_AT]) {
+		len = cut(scratch, len, from, to);
+		px_sha256(scratch, len, hash);
+	}
+	memcpy(r->core_digest, hash, sizeof r->core_digest);
+	free(scratch);
+	return PX_OK;
 }
 
 static int64_t time_of(const char *s)
@@ -56,50 +99,60 @@ static int64_t time_of(const char *s)
 	return s && !px_time_parse(s, strlen(s), &ns) ? ns : INT64_MIN;
 }
 
-static px_rc fill(struct px_record *r, struct px_err *err)
+static px_rc fill(struct px_record *r, const struct found *f, struct px_err *err)
 {
-	PX_BUF_AUTO struct px_buf scratch = PX_BUF_INIT(PX_RECORD_MAX + 64);
-	struct member members[] = {{"id", &r->id, {0}}, {"integration_id", &r->integration_id, {0}},
-		{"property_id", &r->property_id, {0}}, {"created_at", &r->created_at, {0}},
-		{"updated_at", &r->updated_at, {0}}, {"last_seen", &r->last_seen, {0}}};
-	struct px_json_walk w;
-	struct px_span key, v;
+	char **const texts[MEMBERS] = {
+		[ID] = &r->id,
+		[INTEGRATION_ID] = &r->integration_id,
+		[PROPERTY_ID] = &r->property_id,
+		[CREATED_AT] = &r->created_at,
+		[UPDATED_AT] = &r->updated_at,
+		[LAST_SEEN] = &r->last_seen,
+	};
 
-	px_json_walk_init(&w, (struct px_span){r->body, r->body_len});
-	while (px_json_walk_next(&w, &key, &v))
-		for (size_t i = 0; i < sizeof members / sizeof *members; i++)
-			if (key.len == strlen(members[i].name) + 2 &&
-				px_json_string_is(key, members[i].name))
-				members[i].at = v;
-	for (size_t i = 0; i < sizeof members / sizeof *members; i++)
-		*members[i].to = px_json_strdup(members[i].at, i ? MEMBER_MAX : ID_MAX);
+	for (int i = 0; i < MEMBERS; i++) {
+		struct px_span v = {r->body + f->from[i], f->to[i] - f->from[i]};
+
+		if (px_json_text(v, TEXT_MAX, texts[i]))
+			return px_err_nomem(err);
+	}
 	if (!r->id || !*r->id)
 		return px_err_set(err, PX_ESYNTAX, "a record without an id");
 	r->id_len = strlen(r->id);
 	r->mtime_ns = time_of(r->updated_at);
 	if (r->mtime_ns == INT64_MIN)
 		r->mtime_ns = time_of(r->created_at);
-	if (px_buf_reserve(&scratch, r->body_len + 64))
-		return px_buf_ok(&scratch, err);
-	digest(r, &members[5].at, &members[4].at, &scratch);
-	return PX_OK;
+	return digest(r, f) ? px_err_nomem(err) : PX_OK;
+}
+
+static px_rc format(
+	const char *text, size_t len, struct px_buf *body, struct found *f, struct px_err *err)
+{
+	px_rc rc;
+
+	/* most often enough for the white space, so that the text is not moved */
+	if (len < PX_RECORD_MAX / 2)
+		px_buf_reserve(body, len + len / 4 + 64);
+	rc = px_doc_write(text, len, 0, body, note, f, err);
+	if (rc)
+		return rc;
+	if (*body->data != '{')
+		return px_err_set(err, PX_ESYNTAX, "a record that is not an object");
+	px_buf_addc(body, '\n');
+	return px_buf_ok(body, err);
 }
 
 px_rc px_record_parse(const char *text, size_t len, struct px_record *ret, struct px_err *err)
 {
+	PX_BUF_AUTO struct px_buf body = PX_BUF_INIT(PX_RECORD_MAX);
 	struct px_record r = {0};
-	struct px_buf body = PX_BUF_INIT(PX_RECORD_MAX);
-	px_rc rc = px_buf_reserve(&body, len < PX_RECORD_MAX / 2 ? len + len / 4 + 16 : 0);
+	struct found f = {{0}, {0}};
+	px_rc rc = format(text, len, &body, &f, err);
 
-	rc = rc ? px_buf_ok(&body, err) : px_doc_format(text, len, &body, err);
-	if (!rc && px_json_kind((struct px_span){body.data, body.len}) != PX_JSON_OBJECT)
-		rc = px_err_set(err, PX_ESYNTAX, "a record that is not an object");
-	if (rc) {
-		px_buf_release(&body);
+	if (rc)
 		return rc;
-	}
 	r.body = px_buf_steal(&body, &r.body_len);
-	rc = fill(&r, err);
+	rc = fill(&r, &f, err);
 	if (rc) {
 		px_record_release(&r);
 		return rc;

@@ -1,198 +1,198 @@
 /* SPDX-License-Identifier: MIT */
-/* test_codec_doc.c - record files keep every token; diffs change what they name and nothing else;
- * names never collide. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+/* test_codec_doc.c - record files: every token as received, one layout, nothing left behind by a
+ * failure. */
+#include "test_codec_util.h"
 
-#include <cmocka.h>
-
-#include <stdlib.h>
-
-#include "propexofs/codec.h"
-
-static struct px_span span(const char *s)
-{
-	return (struct px_span){s, strlen(s)};
-}
-
-static char *format(const char *text)
-{
-	struct px_buf b = PX_BUF_INIT(1 << 20);
-	struct px_err err = {0};
-
-	if (px_doc_format(text, strlen(text), &b, &err))
-		fail_msg("%s", err.msg);
-	return px_buf_steal(&b, NULL);
-}
+#define FORMATTED                                                                                  \
+	"{\n"                                                                                      \
+	"  \"id\": \"a\\/b\",\n"                                                                   \
+	"  \"n\": [\n"                                                                             \
+	"    1.10,\n"                                                                              \
+	"    1e-7,\n"                                                                              \
+	"    -0,\n"                                                                                \
+	"    1E+2,\n"                                                                              \
+	"    12345678901234567890\n"                                                               \
+	"  ],\n"                                                                                   \
+	"  \"e\": {},\n"                                                                           \
+	"  \"l\": [],\n"                                                                           \
+	"  \"o\": {\n"                                                                             \
+	"    \"\\u00e9\": null,\n"                                                                 \
+	"    \"t\": \"\\ud83d\\ude00 \xc3\xa9\",\n"                                                \
+	"    \"\": {\n"                                                                            \
+	"      \"d\": 1,\n"                                                                        \
+	"      \"d\": 2\n"                                                                         \
+	"    }\n"                                                                                  \
+	"  },\n"                                                                                   \
+	"  \"m\": [\n"                                                                             \
+	"    [\n"                                                                                  \
+	"      1\n"                                                                                \
+	"    ],\n"                                                                                 \
+	"    {\n"                                                                                  \
+	"      \"x\": true\n"                                                                      \
+	"    }\n"                                                                                  \
+	"  ]\n"                                                                                    \
+	"}\n"
+#define COMPACT                                                                                    \
+	"{\"id\":\"a\\/b\",\"n\":[1.10,1e-7,-0,1E+2,12345678901234567890],\"e\":{},\"l\":[],"      \
+	"\"o\":{\"\\u00e9\":null,\"t\":\"\\ud83d\\ude00 "                                          \
+	"\xc3\xa9\",\"\":{\"d\":1,\"d\":2}},\"m\":[[1],{\"x\":true}]}"
 
 static void tokens_stay_as_received(void **state)
 {
-	static const char in[] =
-		"{\"id\":\"a\\/b\",\"n\":[1.10,1e-7,-0,1E+2,12345678901234567890],\"e\":{},\"l\":[ "
-		"],"
-		"\"o\":{\"\\u00e9\":null,\"t\":\"\\ud83d\\ude00 "
-		"\xc3\xa9\"},\"m\":[[1],{\"x\":true}]}";
-	static const char out[] = "{\n"
-				  "  \"id\": \"a\\/b\",\n"
-				  "  \"n\": [\n"
-				  "    1.10,\n"
-				  "    1e-7,\n"
-				  "    -0,\n"
-				  "    1E+2,\n"
-				  "    12345678901234567890\n"
-				  "  ],\n"
-				  "  \"e\": {},\n"
-				  "  \"l\": [],\n"
-				  "  \"o\": {\n"
-				  "    \"\\u00e9\": null,\n"
-				  "    \"t\": \"\\ud83d\\ude00 \xc3\xa9\"\n"
-				  "  },\n"
-				  "  \"m\": [\n"
-				  "    [\n"
-				  "      1\n"
-				  "    ],\n"
-				  "    {\n"
-				  "      \"x\": true\n"
-				  "    }\n"
-				  "  ]\n"
-				  "}\n";
-	struct px_buf compact = PX_BUF_INIT(10000);
-	char *once = format(in), *twice = format(once);
+	char *s = format(COMPACT), *c = compact(FORMATTED);
 
 	(void)state;
-	assert_string_equal(once, out);
-	assert_string_equal(twice, out);
-	assert_int_equal(px_doc_compact(out, strlen(out), &compact, NULL), 0);
-	assert_memory_equal(compact.data, in, 60);
-	assert_int_equal(compact.len, strlen(in) - 1); /* the blank in "[ ]" */
-	px_buf_release(&compact);
-	free(once);
-	free(twice);
-}
-
-static void scalars_format_too(void **state)
-{
-	char *s = format(" 1.0 ");
-
-	(void)state;
-	assert_string_equal(s, "1.0\n");
+	assert_string_equal(s, FORMATTED);
+	assert_string_equal(c, COMPACT);
 	free(s);
+	free(c);
 }
 
-static void records_know_themselves(void **state)
+static void white_space_does_not_matter(void **state)
 {
-	static const char a[] = "{\"id\":\"r1\",\"updated_at\":\"2026-01-05T04:10:00.000Z\",\"last_"
-				"seen\":\"x\",\"notes\":null,\"integration_id\":\"i\"}";
-	static const char seen[] = "{\"id\":\"r1\",\"updated_at\":\"2026-01-05T04:10:00.000Z\","
-				   "\"last_seen\":\"yy\",\"notes\":null,\"integration_id\":\"i\"}";
-	static const char updated[] = "{\"id\":\"r1\",\"updated_at\":\"2026-01-06T04:10:00.000Z\","
-				      "\"last_seen\":null,\"notes\":null,\"integration_id\":\"i\"}";
-	static const char other[] = "{\"id\":\"r1\",\"updated_at\":\"2026-01-05T04:10:00.000Z\","
-				    "\"last_seen\":\"x\",\"notes\":0,\"integration_id\":\"i\"}";
-	static const char *const bad[] = {"[]", "1", "{}", "{\"id\":null}", "{\"id\":5}",
-		"{\"id\":\"\"}", "{\"id\":\"a\\u0000b\"}", "{\"id\":\"a\"", "{\"id\":{}}"};
-	struct px_record r = {0}, s = {0}, u = {0}, o = {0};
+	static const char in[] = "\r\n{ \"a\"\t:\n[ ] ,\"b\":{\n\n} , \"c\":[ 1\r, { } ]}\t";
+	char *s = format(in), *c = compact(in);
 
 	(void)state;
-	assert_int_equal(px_record_parse(a, strlen(a), &r, NULL), 0);
-	assert_int_equal(px_record_parse(seen, strlen(seen), &s, NULL), 0);
-	assert_int_equal(px_record_parse(updated, strlen(updated), &u, NULL), 0);
-	assert_int_equal(px_record_parse(other, strlen(other), &o, NULL), 0);
-	assert_string_equal(r.id, "r1");
-	assert_string_equal(r.integration_id, "i");
-	assert_null(r.property_id);
-	assert_string_equal(s.last_seen, "yy");
-	assert_true(r.mtime_ns == INT64_C(1767586200000000000));
-	assert_memory_equal(r.digest, s.digest, 16);
-	assert_memory_not_equal(r.digest, u.digest, 16);
-	assert_memory_equal(r.core_digest, u.core_digest, 16);
-	assert_memory_not_equal(r.core_digest, o.core_digest, 16);
-	assert_memory_not_equal(r.digest, o.digest, 16);
-	px_record_release(&r);
-	px_record_release(&s);
-	px_record_release(&u);
-	px_record_release(&o);
-	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-		assert_int_equal(px_record_parse(bad[i], strlen(bad[i]), &r, NULL), PX_ESYNTAX);
-	assert_null(r.id);
+	assert_string_equal(
+		s, "{\n  \"a\": [],\n  \"b\": {},\n  \"c\": [\n    1,\n    {}\n  ]\n}\n");
+	assert_string_equal(c, "{\"a\":[],\"b\":{},\"c\":[1,{}]}");
+	free(s);
+	free(c);
 }
 
-static void diffs_are_spliced(void **state)
+static void all_kinds_of_value_have_a_layout(void **state)
 {
-	static const struct {
-		const char *doc, *fresh, *previous;
-		enum px_splice verdict;
-		const char *out;
-	} rows[] = {
-		{"{\"id\":\"r\",\"a\":1,\"b\":null}", "{\"a\":2}", "{\"a\":1.0}", PX_SPLICE_APPLIED,
-			"{\"id\":\"r\",\"a\":2,\"b\":null}"},
-		{"{\"id\":\"r\",\"a\":1,\"b\":null}", "{\"b\":{\"x\":[]}}", "{\"b\":null}",
-			PX_SPLICE_APPLIED, "{\"id\":\"r\",\"a\":1,\"b\":{\"x\":[]}}"},
-		{"{\"id\":\"r\",\"a\":1,\"b\":[1]}", "{\"a\":null,\"b\":[1.10]}", NULL,
-			PX_SPLICE_APPLIED, "{\"id\":\"r\",\"a\":null,\"b\":[1.10]}"},
-		{"{\"id\":\"r\",\"a\":1}", "{\"a\":2}", "{\"a\":3}", PX_SPLICE_MISMATCH, NULL},
-		{"{\"id\":\"r\",\"a\":2}", "{\"a\":2.0}", "{\"a\":1}", PX_SPLICE_DUPLICATE, NULL},
-		{"{\"id\":\"r\",\"a\":1}", "{\"c\":2}", "{\"c\":1}", PX_SPLICE_LACKS, NULL},
-		{"{\"id\":\"r\",\"a\":1}", "{\"a\":2}", "{\"c\":1}", PX_SPLICE_LACKS, NULL},
-		{"{\"id\":\"r\",\"a\":1}", "{\"id\":\"s\"}", NULL, PX_SPLICE_LACKS, NULL},
-		{"{\"id\":\"r\",\"a\":null}", "{\"a\":2}", "{}", PX_SPLICE_APPLIED,
-			"{\"id\":\"r\",\"a\":2}"},
-	};
+	static const char *const rows[][2] = {{" 1.0 ", "1.0\n"}, {"\"\"", "\"\"\n"},
+		{"null", "null\n"}, {"{}", "{}\n"}, {"[ ]", "[]\n"}, {"[1]", "[\n  1\n]\n"},
+		{"[[]]", "[\n  []\n]\n"}, {"[{},[]]", "[\n  {},\n  []\n]\n"},
+		{"[[[1]]]", "[\n  [\n    [\n      1\n    ]\n  ]\n]\n"}};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		struct px_buf out = PX_BUF_INIT(10000);
-		char *doc = format(rows[i].doc), *want = rows[i].out ? format(rows[i].out) : NULL;
-		enum px_splice verdict = PX_SPLICE_LACKS;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char *s = format(rows[i][0]);
 
-		assert_int_equal(px_doc_splice(doc, strlen(doc), span(rows[i].fresh),
-					 rows[i].previous ? span(rows[i].previous)
-							  : (struct px_span){NULL, 0},
-					 &out, &verdict, NULL),
-			0);
-		assert_int_equal(verdict, rows[i].verdict);
-		if (want)
-			assert_string_equal(out.data, want);
-		else
-			assert_int_equal(out.len, 0);
-		px_buf_release(&out);
-		free(doc);
-		free(want);
+		assert_string_equal(s, rows[i][1]);
+		free(s);
 	}
 }
 
-static void names_are_safe(void **state)
+/* Formatting is stable, and compact form does not depend on the layout. */
+static void forms_are_stable(void **state)
 {
-	static const struct {
-		const char *id, *name;
-	} rows[] = {{"cly301zs1000109jv26hx7hii", "cly301zs1000109jv26hx7hii.json"},
-		{"a/b", "a%2Fb.json"}, {"..", "%2E..json"}, {".", "%2E.json"},
-		{".a.b", "%2Ea.b.json"}, {"-x_Y.9", "-x_Y.9.json"},
-		{"a b%~:", "a%20b%25%7E%3A.json"}, {"\xc3\xa9", "%C3%A9.json"}};
-	char name[PX_NAME_MAX + 1], other[PX_NAME_MAX + 1], id[600];
+	static const char *const names[] = {"record_resident.json", "page_documented.json",
+		"page_data_diffs.json", "delivery_data_new_flat.json",
+		"delivery_sync_complete_envelope.json", "y_all_white_space.json"};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		px_record_name(rows[i].id, strlen(rows[i].id), name);
-		assert_string_equal(name, rows[i].name);
+	for (size_t i = 0; i < COUNT(names); i++) {
+		size_t len;
+		char *text = load(names[i], &len), *once = format_len(text, len),
+		     *twice = format(once);
+		char *c, *from_once, *back;
+
+		text[len] = '\0';
+		c = compact(text);
+		from_once = compact(once);
+		back = format(c);
+		assert_string_equal(once, twice);
+		assert_string_equal(c, from_once);
+		assert_string_equal(once, back);
+		assert_null(strchr(c, '\n'));
+		assert_true(px_json_equal(span(text), span(once)));
+		free(text);
+		free(once);
+		free(twice);
+		free(c);
+		free(from_once);
+		free(back);
 	}
-	for (size_t n = 200; n < sizeof id; n++) {
-		memset(id, 'a', n);
-		px_record_name(id, n, name);
-		assert_true(strlen(name) <= PX_NAME_MAX);
-		assert_int_equal(n <= 250, !strchr(name, '~'));
-		if (n > 250)
-			assert_int_equal(strlen(name), PX_NAME_MAX);
-		id[n - 1] = 'b';
-		px_record_name(id, n, other);
-		assert_string_not_equal(name, other);
-		memset(id, '/', n);
-		px_record_name(id, n, name);
-		assert_true(strlen(name) <= PX_NAME_MAX);
-		if (strchr(name, '~'))
-			assert_int_equal(
-				(strchr(name, '~') - name) % 3, 0); /* never cut within an escape */
+}
+
+/* The writer collects pieces in a chunk of its own: tokens of any length pass it whole. */
+static void tokens_of_any_length(void **state)
+{
+	(void)state;
+	for (size_t n = 2000; n < 2100; n++) {
+		struct px_buf in = PX_BUF_INIT(20000), want = PX_BUF_INIT(20000);
+		char *s, *c;
+
+		px_buf_addf(&in, "{\"a\":\"%0*d\",\"b\":[\"%0*d\",1]}", (int)n, 7, (int)(3 * n), 8);
+		px_buf_addf(&want,
+			"{\n  \"a\": \"%0*d\",\n  \"b\": [\n    \"%0*d\",\n    1\n  ]\n}\n", (int)n,
+			7, (int)(3 * n), 8);
+		s = format(in.data);
+		c = compact(s);
+		assert_string_equal(s, want.data);
+		assert_string_equal(c, in.data);
+		free(s);
+		free(c);
+		px_buf_release(&in);
+		px_buf_release(&want);
+	}
+}
+
+static void the_deepest_nesting_is_indented(void **state)
+{
+	enum { MAX = PX_JSON_DEPTH_MAX };
+	struct px_buf in = PX_BUF_INIT(1000);
+	char *s, *c;
+
+	(void)state;
+	for (int i = 0; i < MAX; i++)
+		px_buf_addc(&in, '[');
+	px_buf_addc(&in, '1');
+	for (int i = 0; i < MAX; i++)
+		px_buf_addc(&in, ']');
+	s = format(in.data);
+	/* lines at depth 0 to MAX, all but the deepest twice */
+	assert_int_equal(strlen(s), 2 * MAX + 1 + 2 * MAX * (MAX - 1) + 2 * MAX + 2 * MAX + 1);
+	c = compact(s);
+	assert_string_equal(c, in.data);
+	free(s);
+	free(c);
+	px_buf_release(&in);
+}
+
+static void a_failure_leaves_nothing_behind(void **state)
+{
+	static const char *const bad[] = {"{\"a\":1,\"b\":[1,2,}", "", "{", "[1] [2]", "\"\\x\""};
+	struct px_err err = {0};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		struct px_buf b = PX_BUF_INIT(1000);
+		char *copy = exact(bad[i], strlen(bad[i]));
+
+		px_buf_adds(&b, "kept");
+		assert_int_equal(px_doc_format(copy, strlen(bad[i]), &b, &err), PX_ESYNTAX);
+		assert_int_equal(err.code, PX_ESYNTAX);
+		assert_int_equal(px_doc_compact(copy, strlen(bad[i]), &b, NULL), PX_ESYNTAX);
+		assert_string_equal(b.data, "kept");
+		px_buf_release(&b);
+		free(copy);
+	}
+}
+
+static void output_is_appended_up_to_its_maximum(void **state)
+{
+	size_t full = strlen(FORMATTED), small = strlen(COMPACT);
+
+	(void)state;
+	for (size_t max = 0; max <= full; max++) {
+		struct px_buf b = PX_BUF_INIT(4 + max);
+		px_rc want = max < full ? PX_ELIMIT : PX_OK;
+
+		px_buf_adds(&b, "kept");
+		assert_int_equal(px_doc_format(COMPACT, small, &b, NULL), want);
+		assert_int_equal(b.len, 4 + (want ? 0 : full));
+		assert_memory_equal(b.data, "kept", 4);
+		px_buf_release(&b);
+		px_buf_adds(&b, "kept");
+		want = max < small ? PX_ELIMIT : PX_OK;
+		assert_int_equal(px_doc_compact(FORMATTED, full, &b, NULL), want);
+		assert_int_equal(b.len, 4 + (want ? 0 : small));
+		px_buf_release(&b);
 	}
 }
 
@@ -200,10 +200,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tokens_stay_as_received),
-		cmocka_unit_test(scalars_format_too),
-		cmocka_unit_test(records_know_themselves),
-		cmocka_unit_test(diffs_are_spliced),
-		cmocka_unit_test(names_are_safe),
+		cmocka_unit_test(white_space_does_not_matter),
+		cmocka_unit_test(all_kinds_of_value_have_a_layout),
+		cmocka_unit_test(forms_are_stable),
+		cmocka_unit_test(tokens_of_any_length),
+		cmocka_unit_test(the_deepest_nesting_is_indented),
+		cmocka_unit_test(a_failure_leaves_nothing_behind),
+		cmocka_unit_test(output_is_appended_up_to_its_maximum),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

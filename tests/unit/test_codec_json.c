@@ -1,142 +1,201 @@
 /* SPDX-License-Identifier: MIT */
-/* test_codec_json.c - RFC 8259: what is JSON and what is not, decoding, and equality of values. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+/* test_codec_json.c - walking over checked text, and what its scalars mean. */
+#include "test_codec_util.h"
 
-#include <cmocka.h>
-
-#include <stdlib.h>
-
-#include "propexofs/codec.h"
-
-static struct px_span span(const char *s)
+static void a_walk_gives_raw_tokens_in_order(void **state)
 {
-	return (struct px_span){s, strlen(s)};
-}
-
-static void accepted(void **state)
-{
-	static const char *const texts[] = {"0", "-0", "1.10", "1e-7", "1E+2", "0.5", "-1.5e10",
-		"12345678901234567890", "true", "false", "null", "\"\"", "\"a\"", "\"\\u0000\"",
-		"\"\\ud83d\\ude00\"", "\"\\ud800\"", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "[]", "{}",
-		" [ ] ", "\t{\r\n}", "[1,2,3]", "[[],[[]]]", "{\"a\":1}", "{\"\":{}}",
-		"{\"a\":1,\"a\":2}", "\"\xc3\xa9\xf0\x9f\x98\x80\"", "\"\x7f\"", "[1 , 2]",
-		"{\"a\" : [ ] }"};
+	struct px_span object = span(
+		" { \"a\\\"b\" : [ 1 , \"]\" ] , \"c\":{\"d\":\"}\\\\\"},\"\":-1.50e+3,\"e\" : "
+		"null\n} ");
+	static const char *const keys[] = {"\"a\\\"b\"", "\"c\"", "\"\"", "\"e\""};
+	static const char *const values[] = {
+		"[ 1 , \"]\" ]", "{\"d\":\"}\\\\\"}", "-1.50e+3", "null"};
+	struct px_json_walk w;
+	struct px_span key, v;
+	size_t n = 0;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-		assert_int_equal(px_json_check(texts[i], strlen(texts[i]), NULL), 0);
+	assert_int_equal(px_json_check(object.p, object.len, NULL), 0);
+	px_json_walk_init(&w, object);
+	for (; px_json_walk_next(&w, &key, &v); n++) {
+		assert_true(n < 4);
+		assert_span(key, keys[n]);
+		assert_span(v, values[n]);
+	}
+	assert_int_equal(n, 4);
+	assert_false(px_json_walk_next(&w, &key, &v));
 }
 
-static void refused(void **state)
+static void a_walk_over_an_array_has_no_keys(void **state)
 {
-	static const char *const texts[] = {"", " ", "01", "-", "-a", "1.", ".5", "1e", "1e+", "+1",
-		"0x1", "1 2", "tru", "truex", "nul", "True", "NaN", "Infinity", "\"", "\"\\\"",
-		"\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"\n\"", "\"\x01\"", "\"\xff\"",
-		"\"\xc0\x80\"", "\"\xed\xa0\x80\"", "[", "]", "[1", "[1,", "[1,]", "[,1]", "[1 2]",
-		"[1;2]", "{", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,", "{\"a\":1,}", "{a:1}",
-		"{1:1}", "{\"a\" 1}", "{\"a\":1]", "[1}", "{,}", "[]]", "{}x", "\xef\xbb\xbf{}",
-		"// c\n1", "'a'", "[\"a\",\n4\n,1,", "{\"a\":/*c*/1}", "\v1", "1\f", "[1]\xc2\xa0"};
+	static const char *const values[] = {"[]", "{}", "\"a,b\"", "0", "true", "[[1],2]"};
+	struct px_json_walk w;
+	struct px_span key, v;
+	size_t n = 0;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-		if (px_json_check(texts[i], strlen(texts[i]), NULL) != PX_ESYNTAX)
-			fail_msg("accepted: %s", texts[i]);
-	assert_int_equal(px_json_check("1\0", 2, NULL), PX_ESYNTAX);
+	px_json_walk_init(&w, span("[[],{} ,\"a,b\",\t0,true , [[1],2] ]"));
+	for (; px_json_walk_next(&w, &key, &v); n++) {
+		assert_true(n < 6);
+		assert_null(key.p);
+		assert_span(v, values[n]);
+	}
+	assert_int_equal(n, 6);
 }
 
-static void depth_is_bounded(void **state)
+static void other_values_have_nothing_to_walk(void **state)
 {
-	char text[2 * PX_JSON_DEPTH_MAX + 4];
+	static const char *const texts[] = {
+		"{}", "[]", " { } ", "[ \n]", "1", "\"[1]\"", "null", "true", NULL};
+	struct px_json_walk w;
+	struct px_span key, v;
 
 	(void)state;
-	memset(text, '[', PX_JSON_DEPTH_MAX);
-	memset(text + PX_JSON_DEPTH_MAX, ']', PX_JSON_DEPTH_MAX);
-	assert_int_equal(px_json_check(text, 2 * PX_JSON_DEPTH_MAX, NULL), 0);
-	memset(text, '[', PX_JSON_DEPTH_MAX + 1);
-	memset(text + PX_JSON_DEPTH_MAX + 1, ']', PX_JSON_DEPTH_MAX + 1);
-	assert_int_equal(px_json_check(text, 2 * PX_JSON_DEPTH_MAX + 2, NULL), PX_ELIMIT);
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		px_json_walk_init(&w, span(texts[i]));
+		assert_false(px_json_walk_next(&w, &key, &v));
+	}
 }
 
-static void every_cut_is_refused(void **state)
+static void kinds(void **state)
 {
-	static const char text[] = "{\"meta\":{\"total\":2,\"hasMore\":false},\"results\":[{\"id\":"
-				   "\"a\\u00e9\",\"n\":[1.5,-2e3,true,null]}]}";
+	(void)state;
+	assert_int_equal(px_json_kind(span(" {}")), PX_JSON_OBJECT);
+	assert_int_equal(px_json_kind(span("[1]")), PX_JSON_ARRAY);
+	assert_int_equal(px_json_kind(span("\n\"x\"")), PX_JSON_STRING);
+	assert_int_equal(px_json_kind(span("true")), PX_JSON_TRUE);
+	assert_int_equal(px_json_kind(span("false")), PX_JSON_FALSE);
+	assert_int_equal(px_json_kind(span("null")), PX_JSON_NULL);
+	assert_int_equal(px_json_kind(span("-1")), PX_JSON_NUMBER);
+	assert_int_equal(px_json_kind(span("0")), PX_JSON_NUMBER);
+	assert_int_equal(px_json_kind(absent), PX_JSON_NULL);
+}
+
+static void members_by_name(void **state)
+{
+	struct px_span o = span("{\"a\":1,\"b\\u0063\":2,\"a\":[{\"a\":3}],\"ab\":4,\"\":5,"
+				"\"x\\u0000y\":6,\"\xc3\xa9\":7}");
 
 	(void)state;
-	for (size_t i = 0; i < sizeof text - 1; i++)
-		assert_int_equal(px_json_check(text, i, NULL), PX_ESYNTAX);
-	assert_int_equal(px_json_check(text, sizeof text - 1, NULL), 0);
+	assert_span(px_json_member(o, "a"), "[{\"a\":3}]"); /* the last one */
+	assert_span(px_json_member(o, "bc"), "2");
+	assert_span(px_json_member(o, "ab"), "4");
+	assert_span(px_json_member(o, ""), "5");
+	assert_span(px_json_member(o, "\xc3\xa9"), "7");
+	assert_null(px_json_member(o, "x").p);
+	assert_null(px_json_member(o, "A").p);
+	assert_null(px_json_member(o, "abc").p);
+	assert_null(px_json_member(span("[{\"a\":1}]"), "a").p);
+	assert_null(px_json_member(span("[\"a\",1]"), "a").p);
+	assert_null(px_json_member(span("\"a\""), "a").p);
+	assert_null(px_json_member(absent, "a").p);
 }
 
-static void equality_is_exact(void **state)
+static void strings_are_decoded(void **state)
 {
 	static const struct {
-		const char *a, *b;
-		bool equal;
-	} rows[] = {{"1.10", "1.1", true}, {"1e2", "100", true}, {"-0", "0", true},
-		{"0.0e5", "0", true}, {"1e-7", "0.0000001", true},
-		{"12345678901234567890", "12345678901234567891", false}, {"1", "10", false},
-		{"1", "-1", false}, {"100", "1E+2", true}, {"0.10", "1e-1", true},
-		{"120", "12", false}, {"1.02", "10.2", false}, {"1.0203", "10203e-4", true},
-		{"9007199254740993", "9007199254740992", false}, {"\"\\u0041\"", "\"A\"", true},
-		{"\"\\/\"", "\"/\"", true}, {"\"\\ud83d\\ude00\"", "\"\xf0\x9f\x98\x80\"", true},
-		{"\"a\"", "\"A\"", false}, {"\"\"", "null", false}, {"null", "null", true},
-		{"true", "false", false}, {"[1,2]", "[1.0,2e0]", true}, {"[1,2]", "[2,1]", false},
-		{"[1]", "[1,1]", false}, {"{\"a\":1,\"b\":2}", "{\"b\":2,\"a\":1}", true},
-		{"{\"a\":1}", "{\"a\":1,\"b\":null}", false},
-		{"{\"a\":1,\"a\":2}", "{\"a\":2}", true}, {"{}", "[]", false},
-		{" [ ] ", "[]", true}};
+		const char *token, *text;
+	} rows[] = {{"\"\"", ""}, {"\"abc\"", "abc"}, {"\"a\\nb\"", "a\nb"},
+		{"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t"}, {"\"\\u0041\"", "A"},
+		{"\"\\u00e9\"", "\xc3\xa9"}, {"\"\\u65E5\"", "\xe6\x97\xa5"},
+		{"\"\\ud83d\\ude00\"", "\xf0\x9f\x98\x80"},
+		{"\"\\uDBFF\\uDFFF\"", "\xf4\x8f\xbf\xbf"}, {"\"\\ud800\"", "\xef\xbf\xbd"},
+		{"\"\\ud800x\"", "\xef\xbf\xbdx"}, {"\"\\udc00\"", "\xef\xbf\xbd"},
+		{"\"\\ud800\\u0041\"", "\xef\xbf\xbd"
+				       "A"},
+		{"\"\\ud800\\ud83d\\ude00\"", "\xef\xbf\xbd\xf0\x9f\x98\x80"},
+		{"\"\\ude00\\ud83d\"", "\xef\xbf\xbd\xef\xbf\xbd"},
+		{"\"\\ud83d\\\\ude00\"", "\xef\xbf\xbd\\ude00"}, {"\"\\\\u0041\"", "\\u0041"},
+		{"\"\xc3\xa9\\u0301\"", "\xc3\xa9\xcc\x81"}};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		if (px_json_equal(span(rows[i].a), span(rows[i].b)) != rows[i].equal ||
-			px_json_equal(span(rows[i].b), span(rows[i].a)) != rows[i].equal)
-			fail_msg("%s and %s", rows[i].a, rows[i].b);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct px_buf b = PX_BUF_INIT(100);
+		char *s = px_json_strdup(span(rows[i].token), 100);
+
+		assert_int_equal(px_json_check(rows[i].token, strlen(rows[i].token), NULL), 0);
+		assert_text(s, rows[i].text);
+		free(s);
+		px_buf_adds(&b, "<");
+		assert_int_equal(px_json_string(span(rows[i].token), &b), 0);
+		assert_int_equal(b.len, 1 + strlen(rows[i].text));
+		assert_string_equal(b.data + 1, rows[i].text);
+		px_buf_release(&b);
+		assert_true(px_json_string_is(span(rows[i].token), rows[i].text));
+		assert_false(px_json_string_is(span(rows[i].token), "abcd"));
+		assert_false(px_json_string_is(span(rows[i].token), "ab"));
 	}
-	assert_false(px_json_equal((struct px_span){NULL, 0}, span("null")));
 }
 
-static void members_and_scalars(void **state)
+static void strings_that_are_none(void **state)
 {
-	struct px_span o = span(
-		"{ \"a\" : 1 , \"b\\u0063\" : \"x\\ny\" , \"a\" : [ {\"z\":\"]\"} ] , \"t\":true, "
-		"\"big\": 9223372036854775807, "
-		"\"low\":-9223372036854775808,\"over\":9223372036854775808,\"f\":1.5}");
-	char *s;
+	static const char *const tokens[] = {"1", "null", "[\"a\"]", "{\"a\":\"b\"}", NULL};
+	struct px_buf b = PX_BUF_INIT(3);
 
 	(void)state;
-	assert_int_equal(px_json_check(o.p, o.len, NULL), 0);
-	assert_int_equal(px_json_kind(px_json_member(o, "a")), PX_JSON_ARRAY);
-	assert_memory_equal(px_json_member(o, "a").p, "[ {\"z\":\"]\"} ]", 13);
-	s = px_json_strdup(px_json_member(o, "bc"), 10);
-	assert_string_equal(s, "x\ny");
-	free(s);
-	assert_null(px_json_strdup(px_json_member(o, "bc"), 2));
-	assert_null(px_json_strdup(span("\"\\u0000\""), 10));
-	assert_null(px_json_member(o, "none").p);
-	assert_true(px_json_bool(px_json_member(o, "t"), false));
-	assert_true(px_json_bool(px_json_member(o, "a"), true));
-	assert_true(px_json_int(px_json_member(o, "big"), 0) == INT64_MAX);
-	assert_true(px_json_int(px_json_member(o, "low"), 0) == INT64_MIN);
-	assert_int_equal(px_json_int(px_json_member(o, "over"), 7), 7);
-	assert_int_equal(px_json_int(px_json_member(o, "f"), 7), 7);
-	assert_true(px_json_string_is(span("\"a\\u0062\""), "ab"));
-	assert_false(px_json_string_is(span("\"ab\""), "abc"));
-	assert_false(px_json_string_is(span("\"abc\""), "ab"));
+	for (size_t i = 0; i < COUNT(tokens); i++) {
+		assert_int_equal(px_json_string(span(tokens[i]), &b), PX_EINVAL);
+		assert_null(px_json_strdup(span(tokens[i]), 100));
+		assert_false(px_json_string_is(span(tokens[i]), ""));
+	}
+	assert_int_equal(b.len, 0);
+	assert_int_equal(px_json_string(span("\"abcd\""), &b), PX_ELIMIT);
+	px_buf_release(&b);
+	assert_false(px_json_string_is(span("\"a\\u0000b\""), "a"));
 	assert_false(px_json_string_is(span("\"\\u0000\""), ""));
+	assert_null(px_json_strdup(span("\"a\\u0000b\""), 100));
+}
+
+static void copies_keep_to_their_maximum(void **state)
+{
+	char *s = px_json_strdup(span("\"\\u0041\\u0042\\u0043\""), 3);
+
+	(void)state;
+	assert_text(s, "ABC");
+	free(s);
+	assert_null(px_json_strdup(span("\"\\u0041\\u0042\\u0043\""), 2));
+	assert_null(px_json_strdup(span("\"abc\""), 2));
+	assert_null(px_json_strdup(span("\"\xc3\xa9\""), 1));
+	s = px_json_strdup(span("\"\""), 0);
+	assert_text(s, "");
+	free(s);
+}
+
+static void truths_and_integers(void **state)
+{
+	static const struct {
+		const char *token;
+		int64_t n;
+	} rows[] = {{"0", 0}, {"-0", 0}, {"17", 17}, {"-5", -5}, {"9223372036854775807", INT64_MAX},
+		{"-9223372036854775808", INT64_MIN}, {"9223372036854775808", 7},
+		{"-9223372036854775809", 7}, {"99999999999999999999", 7}, {"1.5", 7}, {"1.0", 7},
+		{"1e2", 7}, {"\"1\"", 7}, {"null", 7}, {"[1]", 7}, {" 42 ", 42}, {NULL, 7}};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (px_json_int(span(rows[i].token), 7) != rows[i].n)
+			fail_msg("%s", rows[i].token);
+	assert_true(px_json_bool(span("true"), false));
+	assert_false(px_json_bool(span("false"), true));
+	assert_true(px_json_bool(span("null"), true));
+	assert_false(px_json_bool(span("null"), false));
+	assert_true(px_json_bool(span("\"false\""), true));
+	assert_false(px_json_bool(span("1"), false));
+	assert_true(px_json_bool(absent, true));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(accepted),
-		cmocka_unit_test(refused),
-		cmocka_unit_test(depth_is_bounded),
-		cmocka_unit_test(every_cut_is_refused),
-		cmocka_unit_test(equality_is_exact),
-		cmocka_unit_test(members_and_scalars),
+		cmocka_unit_test(a_walk_gives_raw_tokens_in_order),
+		cmocka_unit_test(a_walk_over_an_array_has_no_keys),
+		cmocka_unit_test(other_values_have_nothing_to_walk),
+		cmocka_unit_test(kinds),
+		cmocka_unit_test(members_by_name),
+		cmocka_unit_test(strings_are_decoded),
+		cmocka_unit_test(strings_that_are_none),
+		cmocka_unit_test(copies_keep_to_their_maximum),
+		cmocka_unit_test(truths_and_integers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
