@@ -36,17 +36,31 @@ struct px_limiter;
 struct px_limiter *px_limiter_new(int share_percent); /* NULL: out of memory */
 void px_limiter_free(struct px_limiter *l);
 
-/* May a request of this class be sent now? 0: yes, and it is counted as sent. Otherwise ms to wait
- * (> 0) before asking again. `waiting` is a bit mask (1 << px_purpose) of all classes with work, so
- * that none starves. */
-int64_t px_limiter_take(
-	struct px_limiter *l, enum px_purpose purpose, unsigned waiting, int64_t now_ms);
+/* Identifies one request that was let out; the caller keeps it and hands it back once, with what
+ * became of the request. Members belong to limiter.c. */
+struct px_limiter_ticket {
+	int64_t sent_ms;
+	int64_t sent, done, doubt; /* the limiter's counters before this request */
+	int64_t used;		   /* what was known to be used then, -1 nothing */
+	unsigned generation;
+	bool probe;
+};
+
+/* May a request of this class be sent now? 0: yes, it is counted as sent and *ret is its ticket.
+ * Otherwise ms to wait (> 0) before asking again; asking again after any answer is worthwhile.
+ * `waiting` is a bit mask (1 << px_purpose) of all classes with work, so that none starves: while
+ * it is another class's turn the answer is 1. */
+int64_t px_limiter_take(struct px_limiter *l, enum px_purpose purpose, unsigned waiting,
+	int64_t now_ms, struct px_limiter_ticket *ret);
 /* What an answer said: -1 for a header that was absent. */
-void px_limiter_answer(struct px_limiter *l, int64_t limit, int64_t remaining, int64_t now_ms);
-void px_limiter_lost(struct px_limiter *l, int64_t now_ms); /* a request ended without an answer */
-/* 429: nothing is sent until the minute has surely ended (retry_after_ms when told, else up to 60 s
- * with jitter). */
-void px_limiter_refused(struct px_limiter *l, int64_t retry_after_ms, int64_t now_ms);
+void px_limiter_answer(struct px_limiter *l, const struct px_limiter_ticket *t, int64_t limit,
+	int64_t remaining, int64_t now_ms);
+/* A request ended without an answer. */
+void px_limiter_lost(struct px_limiter *l, const struct px_limiter_ticket *t, int64_t now_ms);
+/* 429: nothing is sent until the minute has surely ended (retry_after_ms when told, -1 when not:
+ * then up to a minute, with jitter). */
+void px_limiter_refused(struct px_limiter *l, const struct px_limiter_ticket *t,
+	int64_t retry_after_ms, int64_t now_ms);
 struct px_limiter_view {
 	int64_t allowed;	   /* per minute: 0 until told */
 	int64_t used;		   /* of this minute, others' use of the account included */
@@ -96,6 +110,10 @@ struct px_api_options {
 	const char *user_agent;
 	int retries; /* attempts after the first for resets, stalls, 5xx, truncation; with jitter:
 			0.5, 1, 2, 4… s, at most 30 s */
+	/* Real milliseconds, 0: the default. */
+	int connect_timeout_ms; /* 10 s */
+	int stall_timeout_ms;	/* 20 s without a byte; counted in whole seconds */
+	int total_timeout_ms;	/* 120 s for an answer as a whole */
 };
 
 struct px_api;
