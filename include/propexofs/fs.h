@@ -82,10 +82,14 @@ void px_fs_counters(struct px_fs *fs, struct px_fs_counters *ret); /* any thread
 /* Whether the kernel holds this version's inode: it must not be deleted yet. Any thread. */
 bool px_fs_known(void *fs, int64_t ino);
 
-/* Whether something is mounted at path: 1 ours and answering, 2 ours and dead (ENOTCONN), 3
- * something else, 0 nothing. Reads /proc/self/mountinfo; never touches the mount itself, except a
- * bounded check of a FUSE mount's connection. */
+/* Whether something is mounted at path (absolute, its parent resolved): 1 ours and answering, 2
+ * ours and dead (ENOTCONN, or no answer within 3 s), 3 something else, 0 nothing. Reads
+ * /proc/self/mountinfo; asks nothing but a mount of ours, and that from a process of its own. */
 int px_mounted(const char *path, char *ret_source, size_t source_size);
+
+/* Clears a dead mount of ours (px_mounted 2): its connection is aborted, so that nothing waits for
+ * its daemon any more, and it is detached. */
+px_rc px_mount_clear(const char *path, struct px_err *err);
 
 /* Unmounts path (umount2 as root, fusermount3 -u otherwise). lazy: detach at once. */
 px_rc px_unmount(const char *path, bool lazy, struct px_err *err);

@@ -14,6 +14,7 @@
 
 #include "propexofs/api.h"
 #include "propexofs/buf.h"
+#include "propexofs/conf.h"
 #include "propexofs/fs.h"
 #include "propexofs/store_read.h"
 
@@ -37,6 +38,10 @@ struct px_board;
 struct px_board *px_board_new(void);
 void px_board_free(struct px_board *b);
 
+/* Before threads. What is left out by --integration and --model counts as disabled, not as
+ * incomplete; URL, refresh period and offline are known before the first request. conf outlives the
+ * board. */
+void px_board_set_conf(struct px_board *b, const struct px_conf *conf);
 void px_board_set_api(
 	struct px_board *b, const struct px_api_stats *s, const char *api_url, bool offline);
 void px_board_set_refresh(struct px_board *b, int refresh_s);
