@@ -166,7 +166,7 @@ static px_rc start(struct daemon *d, struct px_err *err)
 	 * lock, in the kernel */
 	if (px_mounted(c->mountpoint, NULL, 0) == 2) {
 		px_info("daemon", "clearing the dead mount at %s", c->mountpoint);
-		rc = px_unmount(c->mountpoint, true, err);
+		rc = px_mount_clear(c->mountpoint, err);
 		if (rc)
 			return rc;
 	}
@@ -174,7 +174,7 @@ static px_rc start(struct daemon *d, struct px_err *err)
 	d->feed = px_feed_new();
 	if (!d->board || !d->feed)
 		return px_err_nomem(err);
-	px_board_set_refresh(d->board, c->refresh_s);
+	px_board_set_conf(d->board, c);
 	rc = px_ingest_new(
 		&(struct px_ingest_options){
 			.store = c->store,
@@ -202,22 +202,24 @@ static px_rc start(struct daemon *d, struct px_err *err)
 				.hidden_visible = c->hidden_visible,
 			},
 			&renderer, d->feed, &d->fs, err);
-	if (!rc)
+	/* offline there is nobody to read again what events mark: the marks wait in the store */
+	if (!rc && !c->offline)
 		rc = px_sync_new(c, d->ingest, d->board, &d->sync, err);
-	if (!rc) {
-		px_ingest_set_known(d->ingest, px_fs_known, d->fs);
+	if (!rc && d->sync)
 		px_ingest_set_listener(
 			d->ingest, &(struct px_ingest_listener){.marked = px_sync_marked,
 					   .synced = px_sync_synced,
 					   .parents = px_sync_parents,
 					   .arg = d->sync});
+	if (!rc) {
+		px_ingest_set_known(d->ingest, px_fs_known, d->fs);
 		rc = px_ingest_start(d->ingest, err);
 	}
 	/* the receiver listens before the first list is asked for: what happens meanwhile is not
 	 * missed */
 	if (!rc && c->webhook_listen)
 		rc = px_webhook_start(c, d->ingest, d->board, &d->webhook, err);
-	if (!rc)
+	if (!rc && d->sync)
 		rc = px_sync_start(d->sync, err);
 	if (!rc) {
 		int n = pthread_create(&d->signals, NULL, signal_main, d);

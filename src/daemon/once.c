@@ -82,6 +82,7 @@ px_rc px_daemon_sync(const struct px_conf *conf, bool *ret_complete, struct px_e
 
 	if (!board)
 		return px_err_nomem(err);
+	px_board_set_conf(board, conf);
 	px_log_setup(PX_LOG_STDERR, conf->log_level == PX_LOG_INFO ? PX_LOG_WARN : conf->log_level);
 	(void)sigaction(SIGINT, &act, NULL);
 	(void)sigaction(SIGTERM, &act, NULL);

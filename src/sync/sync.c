@@ -211,7 +211,7 @@ static void tell_board(struct px_sync *s)
 		return;
 	s->board_due_ms = now + BOARD_MS;
 	px_api_stats(s->api, &stats);
-	px_board_set_api(s->board, &stats, s->conf->api_url, s->conf->offline);
+	px_board_set_api(s->board, &stats, s->conf->api_url, false);
 	if (stats.reachable != s->reachable) {
 		s->reachable = stats.reachable;
 		if (s->reachable)
@@ -262,11 +262,8 @@ static void *sync_main(void *arg)
 
 px_rc px_sync_start(struct px_sync *s, struct px_err *err)
 {
-	int rc;
+	int rc = pthread_create(&s->thread, NULL, sync_main, s);
 
-	if (s->conf->offline)
-		return PX_OK;
-	rc = pthread_create(&s->thread, NULL, sync_main, s);
 	if (rc)
 		return px_err_sys(err, rc, "cannot start the sync thread");
 	s->started = true;
