@@ -140,7 +140,7 @@ static px_rc refuse_below(
 	}
 	len = strlen(mount);
 	if (real && strcmp(mount, "/") != 0 && !strncmp(real, mount, len) &&
-		(real[len] == '/' || !real[len]))
+		(real[len] == '/' || (!real[len] && dir)))
 		rc = px_err_set(err, PX_EUSAGE,
 			"%s %s lies below the mountpoint %s: put it elsewhere", what, path,
 			mountpoint);
