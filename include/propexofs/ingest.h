@@ -93,8 +93,7 @@ struct px_page_job {
 	char *parent;	     /* id of the parent the rows were read under, or NULL; owned */
 	int64_t sent_epoch;  /* taken right before the request went out */
 	int64_t walk;	     /* 0: not part of a walk */
-	int64_t cleared_did; /* with hydrated: marks of the records are also cleared here, 0 none */
-	bool hydrated;	     /* answers marks: clear those that are older than the request */
+	int64_t cleared_did; /* marks of the records are also cleared in this directory; 0: none */
 	struct px_dir
 		*states; /* what px_writer_dir_state writes with the records; owned, strings too */
 	size_t state_count;
@@ -102,7 +101,6 @@ struct px_page_job {
 	char *meta_key, *meta_value; /* a setting written along, or NULL; owned */
 	/* results */
 	size_t fresh, replaced, same, dropped;
-	size_t seen; /* records this walk had not seen before */
 };
 void px_page_job_init(struct px_page_job *p);
 void px_page_job_release(struct px_page_job *p);

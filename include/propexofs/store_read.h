@@ -81,6 +81,7 @@ px_rc px_reader_file(struct px_reader *r, int64_t iid, const char *name, struct 
  * -------------------------------------------------------------------------- */
 
 /* What sync knows of a record: for deciding, not for showing. */
+enum { PX_BEFORE_MAX = 16 };
 struct px_record_state {
 	int64_t rid;
 	int64_t ino;	       /* 0: removed */
@@ -92,6 +93,10 @@ struct px_record_state {
 	char updated_at[64]; /* "" when unknown; longer ones are cut */
 	char last_seen[64];
 	enum px_source source;
+	/* core digests, 16 bytes each, of what it was since the API's last answer: an answer that
+	 * is one of them may lag behind the API's own deliveries */
+	unsigned char before[PX_BEFORE_MAX * 16];
+	size_t before_len;
 };
 px_rc px_reader_record_state(struct px_reader *r, int64_t did, const char *name,
 	struct px_record_state *ret, struct px_err *err);
@@ -101,10 +106,18 @@ px_rc px_reader_unseen(struct px_reader *r, int64_t did, int64_t walk, int64_t a
 	bool (*cb)(void *arg, int64_t rid, const char *id, size_t id_len), void *arg,
 	struct px_err *err);
 
+/* How many names that walk, or a later one, has seen. Reads every row of the directory. */
+px_rc px_reader_walk_seen(
+	struct px_reader *r, int64_t did, int64_t walk, int64_t *ret, struct px_err *err);
+
 /* Ids of all records of a directory, by rid: the parents of a sub-collection. */
 px_rc px_reader_ids(struct px_reader *r, int64_t did, int64_t after_rid,
 	bool (*cb)(void *arg, int64_t rid, const char *id, size_t id_len), void *arg,
 	struct px_err *err);
+
+/* The mark of one record; PX_ENOENT: none. */
+px_rc px_reader_pending_get(struct px_reader *r, int64_t did, const char *id, size_t id_len,
+	int64_t *ret_epoch, int *ret_attempts, struct px_err *err);
 
 /* Re-reads that are due at now_ms, oldest cause first, at most `limit`. did 0: of all directories.
  */

@@ -109,6 +109,10 @@ enum px_put_result { PX_PUT_SAME, PX_PUT_NEW, PX_PUT_REPLACED };
 px_rc px_writer_put(struct px_writer *w, const struct px_put *p, enum px_put_result *ret,
 	int64_t *ret_ino, int64_t *ret_old_ino, struct px_err *err);
 
+/* The walk has seen the record, though nothing of it was applied. */
+px_rc px_writer_walk_saw(
+	struct px_writer *w, int64_t did, const char *name, int64_t walk, struct px_err *err);
+
 /* Takes the name away; row and epochs stay. PX_ENOENT when it is not there. */
 px_rc px_writer_remove(
 	struct px_writer *w, int64_t did, const char *name, int64_t epoch, struct px_err *err);
@@ -117,7 +121,7 @@ px_rc px_writer_remove(
  * ---------------------------------------------------------------------------- */
 
 /* Adds or renews a mark: epoch becomes the newer, since_ms stays the older, not_before_ms the given
- * one, attempts are kept. */
+ * one, attempts begin again. */
 px_rc px_writer_pending_add(struct px_writer *w, int64_t did, const char *id, size_t id_len,
 	int64_t epoch, int64_t now_ms, int64_t not_before_ms, struct px_err *err);
 /* Clears the mark unless it is of a later epoch than sent_epoch. *ret_cleared may be NULL. */

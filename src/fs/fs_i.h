@@ -44,6 +44,9 @@ enum fixed_node {
 	FIXED_INTEGRATIONS,
 };
 
+/* Of the log's directory, and of a model's: an integration has one directory for both. */
+#define EVENTS_NAME "events"
+
 struct node {
 	enum node_kind kind;
 	int64_t key;

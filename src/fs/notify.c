@@ -44,7 +44,35 @@ struct notifier {
 	struct px_changes *first, **last; /* to be repeated, oldest first */
 	struct relist *relists;
 	size_t relist_count;
+	uint64_t *dirs; /* node of each model directory by its number, 0: not asked for yet */
+	size_t dir_count;
 };
+
+/* ---- directories ----------------------------------------------------------------------------- */
+
+/* Which node shows the records of this directory. */
+static uint64_t node_of_dir(struct notifier *n, int64_t did)
+{
+	uint64_t node = node_pack(NODE_MODEL, did);
+	struct px_dir d = {0};
+
+	if ((size_t)did >= n->dir_count) {
+		size_t count = (size_t)did + 64;
+		uint64_t *grown = realloc(n->dirs, count * sizeof *grown);
+
+		if (!grown)
+			return node;
+		memset(grown + n->dir_count, 0, (count - n->dir_count) * sizeof *grown);
+		n->dirs = grown;
+		n->dir_count = count;
+	}
+	if (!n->dirs[did] && !px_reader_dir(n->fs->feed_reader, did, &d, NULL)) {
+		n->dirs[did] = strcmp(d.model, EVENTS_NAME) != 0 ? node
+								 : node_pack(NODE_EVENTS, d.iid);
+		px_dir_release(&d);
+	}
+	return n->dirs[did] ? n->dirs[did] : node;
+}
 
 /* ---- to the kernel
  * ----------------------------------------------------------------------------------------------------
@@ -132,10 +160,11 @@ static void tell_dirs(struct notifier *n, struct dirs *d, int64_t iid)
 	size_t count = 0;
 
 	add_dir(n, d, dir);
+	add_dir(n, d, node_pack(NODE_EVENTS, iid));
 	if (px_reader_dirs(n->fs->feed_reader, iid, &list, &count, NULL))
 		return;
 	for (size_t i = 0; i < count; i++)
-		if (!px_dir_shown(&list[i]))
+		if (!px_dir_shown(&list[i]) && strcmp(list[i].model, EVENTS_NAME) != 0)
 			drop_name(n->fs, dir, list[i].model);
 	px_dirs_free(list, count);
 }
@@ -164,7 +193,7 @@ static bool asked_recently(struct px_fs *fs, uint64_t dir)
 /* Returns whether it has to be told again. */
 static bool tell_one(struct notifier *n, struct dirs *d, const struct px_change *c, bool again)
 {
-	uint64_t dir = node_pack(NODE_MODEL, c->did);
+	uint64_t dir = c->did ? node_of_dir(n, c->did) : 0;
 	struct relist *r;
 
 	switch (c->kind) {
@@ -284,6 +313,7 @@ void *notify_main(void *arg)
 		n.first = next;
 	}
 	free(n.relists);
+	free(n.dirs);
 	atomic_store(&fs->notifier_done, true);
 	(void)eventfd_write(fs->wake_fd, 1);
 	return NULL;

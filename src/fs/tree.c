@@ -119,7 +119,7 @@ static px_rc count_shown(struct px_fs *fs, int64_t iid, size_t *ret, struct px_e
 
 	*ret = 0;
 	for (size_t i = 0; i < count; i++)
-		*ret += px_dir_shown(&list[i]);
+		*ret += px_dir_shown(&list[i]) && strcmp(list[i].model, EVENTS_NAME) != 0;
 	px_dirs_free(list, count);
 	return rc;
 }
@@ -270,11 +270,62 @@ static px_rc schema_list(struct listing *l)
 	return PX_OK;
 }
 
+/* ---- a model
+ * ------------------------------------------------------------------------------------------------------------------
+ */
+
+static px_rc record_lookup(
+	struct px_fs *fs, int64_t did, const char *name, struct found *ret, struct px_err *err)
+{
+	struct px_entry e;
+	px_rc rc = px_reader_lookup(fs->reader, did, name, strlen(name), &e, err);
+
+	if (!rc)
+		tree_record_attr(fs, &e, ret);
+	return rc;
+}
+
+static bool emit_record(void *arg, const struct px_entry *e)
+{
+	struct listing *l = arg;
+	const struct dent d = {.name = e->name,
+		.name_len = e->name_len,
+		.cookie = e->rid + 2,
+		.ino = (uint64_t)e->ino,
+		.type = S_IFREG,
+		.record = e};
+
+	l->full = !l->emit(l->arg, &d);
+	return !l->full;
+}
+
+static px_rc model_list(struct listing *l, int64_t did, struct px_err *err)
+{
+	struct px_dir d = {0};
+	px_rc rc = px_reader_list(
+		l->fs->reader, did, l->after > 2 ? l->after - 2 : 0, emit_record, l, err);
+
+	if (rc || l->full)
+		return rc;
+	rc = px_reader_dir(l->fs->reader, did, &d, err);
+	if (!rc && !d.complete)
+		rc = px_err_set(err, PX_EBUSY, "%s has not been read to its end yet", d.model);
+	px_dir_release(&d);
+	return rc;
+}
+
 /* ---- events/
  * ------------------------------------------------------------------------------------------------------------
  */
 
 static const char latest_name[] = "latest.jsonl";
+
+static bool log_name(const char *name)
+{
+	int64_t day;
+
+	return !strcmp(name, latest_name) || day_of_name(name, &day);
+}
 
 static px_rc latest_day(struct px_fs *fs, int64_t iid, int64_t *ret, struct px_err *err)
 {
@@ -311,7 +362,8 @@ static px_rc latest_attr(struct px_fs *fs, int64_t iid, struct found *ret, struc
 	return PX_OK;
 }
 
-static px_rc events_lookup(
+/* By its name, as far as it is one of the log's. */
+static px_rc log_lookup(
 	struct px_fs *fs, int64_t iid, const char *name, struct found *ret, struct px_err *err)
 {
 	int64_t day;
@@ -323,24 +375,95 @@ static px_rc events_lookup(
 	return fill_day(fs, iid, day, ret, err);
 }
 
-static px_rc events_list(struct listing *l, int64_t iid, struct px_err *err)
+/* Behind the cookies of records. */
+static const int64_t log_cookie = INT64_C(1) << 40;
+
+static px_rc log_list(struct listing *l, int64_t iid, struct px_err *err)
 {
 	struct px_day *days = NULL;
 	size_t count = 0;
 	px_rc rc = px_reader_days(l->fs->reader, iid, &days, &count, err);
 
 	if (!rc && count)
-		emit(l, latest_name, FIRST_COOKIE, node_pack(NODE_LATEST, iid), S_IFLNK);
+		emit(l, latest_name, log_cookie, node_pack(NODE_LATEST, iid), S_IFLNK);
 	for (size_t i = 0; i < count && !rc; i++) {
 		char name[32];
 
 		name_of_day(days[i].day, name);
-		if (!emit(l, name, FIRST_COOKIE + 1 + days[i].day, node_day(iid, days[i].day),
+		if (!emit(l, name, log_cookie + 1 + days[i].day, node_day(iid, days[i].day),
 			    S_IFREG))
 			break;
 	}
 	free(days);
 	return rc;
+}
+
+/*
+ * The API has a model `events`, and an integration has an event log: they share the directory.
+ * Their names never meet, for records end in ".json" and days in ".jsonl".
+ */
+static px_rc events_model(struct px_fs *fs, int64_t iid, struct px_dir *ret, struct px_err *err)
+{
+	px_rc rc = px_reader_dir_by_name(fs->reader, iid, EVENTS_NAME, ret, err);
+
+	if (!rc && !px_dir_shown(ret)) {
+		px_dir_release(ret);
+		rc = PX_ENOENT;
+	}
+	if (rc == PX_ENOENT)
+		memset(ret, 0, sizeof *ret);
+	return rc == PX_ENOENT ? PX_OK : rc;
+}
+
+static px_rc events_attr(struct px_fs *fs, int64_t iid, struct found *ret, struct px_err *err)
+{
+	struct px_integration i = {0};
+	struct px_dir d = {0};
+	int64_t mtime_ns = 0;
+	px_rc rc = px_reader_integration(fs->reader, iid, &i, err);
+
+	if (!rc)
+		rc = log_mtime(fs, iid, i.mtime_ns, &mtime_ns, err);
+	if (!rc)
+		rc = events_model(fs, iid, &d, err);
+	if (!rc)
+		fill_dir(fs, ret, node_pack(NODE_EVENTS, iid),
+			d.mtime_ns > mtime_ns ? d.mtime_ns : mtime_ns, 0);
+	px_dir_release(&d);
+	px_integration_release(&i);
+	return rc;
+}
+
+static px_rc events_lookup(struct px_fs *fs, int64_t iid, const char *name, struct found *ret,
+	double *ret_negative_timeout, struct px_err *err)
+{
+	struct px_dir d = {0};
+	px_rc rc = log_lookup(fs, iid, name, ret, err);
+
+	if (rc != PX_ENOENT || log_name(name))
+		return rc;
+	rc = events_model(fs, iid, &d, err);
+	if (!rc && d.did) {
+		*ret_negative_timeout = FOREVER_S;
+		rc = record_lookup(fs, d.did, name, ret, err);
+	} else if (!rc) {
+		rc = px_err_set(err, PX_ENOENT, "no such name");
+	}
+	px_dir_release(&d);
+	return rc;
+}
+
+static px_rc events_list(struct listing *l, int64_t iid, struct px_err *err)
+{
+	struct px_dir d = {0};
+	px_rc rc = events_model(l->fs, iid, &d, err), incomplete = PX_OK;
+
+	if (!rc && d.did)
+		incomplete = model_list(l, d.did, err);
+	px_dir_release(&d);
+	if (!rc && (!incomplete || incomplete == PX_EBUSY) && !l->full)
+		rc = log_list(l, iid, err);
+	return rc ? rc : incomplete;
 }
 
 /* ---- integrations/ and by-name/
@@ -492,22 +615,12 @@ static px_rc integration_lookup(
 {
 	struct px_dir d = {0};
 	int file = small_file_index(name);
-	int64_t mtime_ns;
 	px_rc rc;
 
 	if (file >= 0)
 		return fill_rendered(fs, node_pack(NODE_FILE, iid << 8 | file), ret, err);
-	if (!strcmp(name, "events")) {
-		struct px_integration i = {0};
-
-		rc = px_reader_integration(fs->reader, iid, &i, err);
-		if (!rc)
-			rc = log_mtime(fs, iid, i.mtime_ns, &mtime_ns, err);
-		if (!rc)
-			fill_dir(fs, ret, node_pack(NODE_EVENTS, iid), mtime_ns, 0);
-		px_integration_release(&i);
-		return rc;
-	}
+	if (!strcmp(name, EVENTS_NAME))
+		return events_attr(fs, iid, ret, err);
 	if (strlen(name) >= sizeof d.model)
 		return px_err_set(err, PX_ENOENT, "no such name");
 	rc = px_reader_dir_by_name(fs->reader, iid, name, &d, err);
@@ -544,7 +657,7 @@ static px_rc integration_list(struct listing *l, int64_t iid, struct px_err *err
 	px_rc rc = list_small_files(l, iid, err);
 
 	if (!rc && !l->full)
-		emit(l, "events", EVENTS_COOKIE, node_pack(NODE_EVENTS, iid), S_IFDIR);
+		emit(l, EVENTS_NAME, EVENTS_COOKIE, node_pack(NODE_EVENTS, iid), S_IFDIR);
 	if (!rc)
 		rc = px_reader_dirs(l->fs->reader, iid, &list, &count, err);
 	/* in the order of their numbers, which are the cookies */
@@ -557,7 +670,7 @@ static px_rc integration_list(struct listing *l, int64_t iid, struct px_err *err
 		if (!next)
 			break;
 		last = next->did;
-		if (px_dir_shown(next))
+		if (px_dir_shown(next) && strcmp(next->model, EVENTS_NAME) != 0)
 			emit(l, next->model, MODEL_COOKIE + next->did,
 				node_pack(NODE_MODEL, next->did), S_IFDIR);
 	}
@@ -567,50 +680,6 @@ static px_rc integration_list(struct listing *l, int64_t iid, struct px_err *err
 	if (!rc && !l->full && !integration.models_known)
 		rc = px_err_set(err, PX_EBUSY, "the models of the integration are not known yet");
 	px_integration_release(&integration);
-	return rc;
-}
-
-/* ---- a model
- * ------------------------------------------------------------------------------------------------------------------
- */
-
-static px_rc record_lookup(
-	struct px_fs *fs, int64_t did, const char *name, struct found *ret, struct px_err *err)
-{
-	struct px_entry e;
-	px_rc rc = px_reader_lookup(fs->reader, did, name, strlen(name), &e, err);
-
-	if (!rc)
-		tree_record_attr(fs, &e, ret);
-	return rc;
-}
-
-static bool emit_record(void *arg, const struct px_entry *e)
-{
-	struct listing *l = arg;
-	const struct dent d = {.name = e->name,
-		.name_len = e->name_len,
-		.cookie = e->rid + 2,
-		.ino = (uint64_t)e->ino,
-		.type = S_IFREG,
-		.record = e};
-
-	l->full = !l->emit(l->arg, &d);
-	return !l->full;
-}
-
-static px_rc model_list(struct listing *l, int64_t did, struct px_err *err)
-{
-	struct px_dir d = {0};
-	px_rc rc = px_reader_list(
-		l->fs->reader, did, l->after > 2 ? l->after - 2 : 0, emit_record, l, err);
-
-	if (rc || l->full)
-		return rc;
-	rc = px_reader_dir(l->fs->reader, did, &d, err);
-	if (!rc && !d.complete)
-		rc = px_err_set(err, PX_EBUSY, "%s has not been read to its end yet", d.model);
-	px_dir_release(&d);
 	return rc;
 }
 
@@ -662,7 +731,7 @@ px_rc tree_attr(struct px_fs *fs, uint64_t nodeid, struct found *ret, struct px_
 		px_dir_release(&d);
 		return rc;
 	case NODE_EVENTS:
-		return integration_lookup(fs, n.key, "events", ret, err);
+		return events_attr(fs, n.key, ret, err);
 	case NODE_DAY:
 		return fill_day(fs, n.key >> 20, n.key & ((1 << 20) - 1), ret, err);
 	case NODE_LATEST:
@@ -695,7 +764,7 @@ px_rc tree_lookup(struct px_fs *fs, uint64_t parent, const char *name, struct fo
 		case FIXED_SCHEMA:
 			return schema_lookup(fs, name, ret, err);
 		case FIXED_EVENTS:
-			return events_lookup(fs, 0, name, ret, err);
+			return log_lookup(fs, 0, name, ret, err);
 		case FIXED_BY_NAME:
 		case FIXED_INTEGRATIONS:
 			return integrations_lookup(fs, n.key == FIXED_BY_NAME, name, ret, err);
@@ -705,7 +774,7 @@ px_rc tree_lookup(struct px_fs *fs, uint64_t parent, const char *name, struct fo
 	case NODE_INTEGRATION:
 		return integration_lookup(fs, n.key, name, ret, err);
 	case NODE_EVENTS:
-		return events_lookup(fs, n.key, name, ret, err);
+		return events_lookup(fs, n.key, name, ret, ret_negative_timeout, err);
 	case NODE_MODEL:
 		*ret_negative_timeout = FOREVER_S;
 		return record_lookup(fs, n.key, name, ret, err);
@@ -724,7 +793,7 @@ static px_rc list_of(struct listing *l, struct node n, struct px_err *err)
 		case FIXED_SCHEMA:
 			return schema_list(l);
 		case FIXED_EVENTS:
-			return events_list(l, 0, err);
+			return log_list(l, 0, err);
 		case FIXED_BY_NAME:
 		case FIXED_INTEGRATIONS:
 			return integrations_list(l, n.key == FIXED_BY_NAME, err);

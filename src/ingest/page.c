@@ -13,6 +13,11 @@
 
 #include "propexofs/clock.h"
 
+enum { LAG_MS = 300000 };
+
+/* How long to wait before the API is asked again when it lags behind its own delivery. */
+static const int lag_delays_ms[] = {1000, 4000, 16000, 60000};
+
 static bool sent_too_early(const struct px_record_state *s, int64_t sent_epoch)
 {
 	int64_t applied = s->fetched_epoch > s->patched_epoch ? s->fetched_epoch : s->patched_epoch;
@@ -20,27 +25,107 @@ static bool sent_too_early(const struct px_record_state *s, int64_t sent_epoch)
 	return sent_epoch <= applied;
 }
 
+static bool is_older(const char *theirs, const char *ours)
+{
+	int64_t a, b;
+
+	return theirs && *ours && !px_time_parse(theirs, strlen(theirs), &a) &&
+	       !px_time_parse(ours, strlen(ours), &b) && a < b;
+}
+
+/* Whether the answer looks like the record before what a delivery has told of it. */
+static bool may_lag(const struct px_record_state *s, const struct px_record *r, int64_t now_ms)
+{
+	if (s->source != PX_SOURCE_WEBHOOK || now_ms - s->patched_ms > LAG_MS)
+		return false;
+	if (is_older(r->updated_at, s->updated_at))
+		return true;
+	for (size_t i = 0; i + 16 <= s->before_len; i += 16)
+		if (!memcmp(s->before + i, r->core_digest, 16))
+			return true;
+	return false;
+}
+
+/* Not applied, but the walk has seen it. */
+static px_rc drop(struct px_ingest_tx *tx, struct px_page_job *p, const struct px_page_record *r,
+	const char *name, struct px_err *err)
+{
+	p->dropped++;
+	return p->walk ? px_writer_walk_saw(tx->writer, r->did, name, p->walk, err) : PX_OK;
+}
+
+/* The API lags behind its own delivery: asked again later, a few times; then it is believed. */
+static px_rc ask_later(struct px_ingest_tx *tx, const struct px_page_record *r, bool *ret_later,
+	struct px_err *err)
+{
+	int64_t epoch;
+	int attempts = 0;
+	px_rc rc = px_reader_pending_get(px_writer_reader(tx->writer), r->did, r->record.id,
+		r->record.id_len, &epoch, &attempts, err);
+
+	*ret_later = attempts < (int)(sizeof lag_delays_ms / sizeof *lag_delays_ms);
+	if (rc == PX_ENOENT)
+		rc = px_writer_pending_add(tx->writer, r->did, r->record.id, r->record.id_len,
+			px_ingest_epoch(tx->in), tx->now_ms, tx->now_ms, err);
+	if (rc || !*ret_later)
+		return rc;
+	return px_writer_pending_retry(tx->writer, r->did, r->record.id, r->record.id_len,
+		tx->now_ms + lag_delays_ms[attempts], err);
+}
+
+/* *ret_dropped: the answer must not be applied, and what is due instead has been noted. */
+static px_rc check_order(struct px_ingest_tx *tx, struct px_page_job *p,
+	const struct px_page_record *r, const char *name, bool *ret_dropped, struct px_err *err)
+{
+	struct px_reader *reader = px_writer_reader(tx->writer);
+	struct px_record_state state;
+	px_rc rc = px_reader_record_state(reader, r->did, name, &state, err);
+
+	*ret_dropped = false;
+	if (rc == PX_ENOENT)
+		return PX_OK;
+	if (rc || !state.ino || !memcmp(state.digest, r->record.digest, sizeof state.digest))
+		return rc;
+	if (sent_too_early(&state, p->sent_epoch)) {
+		*ret_dropped = true;
+		rc = px_writer_pending_add(tx->writer, r->did, r->record.id, r->record.id_len,
+			px_ingest_epoch(tx->in), tx->now_ms, tx->now_ms, err);
+	} else if (may_lag(&state, &r->record, tx->now_ms)) {
+		rc = ask_later(tx, r, ret_dropped, err);
+	}
+	return rc || !*ret_dropped ? rc : drop(tx, p, r, name, err);
+}
+
+/* Marks that this answer settles: those that are older than its request. */
+static px_rc clear_marks(struct px_ingest_tx *tx, struct px_page_job *p,
+	const struct px_page_record *r, struct px_err *err)
+{
+	px_rc rc = px_writer_pending_clear(tx->writer, r->did, r->record.id, r->record.id_len,
+		p->sent_epoch, NULL, err);
+
+	if (!rc && p->cleared_did)
+		rc = px_writer_pending_clear(tx->writer, p->cleared_did, r->record.id,
+			r->record.id_len, p->sent_epoch, NULL, err);
+	return rc;
+}
+
 static px_rc put_one(struct px_ingest_tx *tx, struct px_page_job *p, const struct px_page_record *r,
 	struct px_err *err)
 {
 	char name[PX_NAME_MAX + 1];
-	struct px_record_state state = {0};
-	int64_t epoch = px_ingest_epoch(tx->in), ino = 0, old_ino = 0;
+	int64_t epoch, ino = 0, old_ino = 0;
 	enum px_put_result result = PX_PUT_SAME;
+	bool dropped;
 	px_rc rc;
 
 	px_record_name(r->record.id, r->record.id_len, name);
-	rc = px_reader_record_state(px_writer_reader(tx->writer), r->did, name, &state, err);
-	if (rc && rc != PX_ENOENT)
+	rc = check_order(tx, p, r, name, &dropped, err);
+	if (rc || dropped)
 		return rc;
-	if (p->walk && (rc == PX_ENOENT || state.walk != p->walk))
-		p->seen++;
-	if (!rc && sent_too_early(&state, p->sent_epoch) && state.ino &&
-		memcmp(state.digest, r->record.digest, sizeof state.digest)) {
-		p->dropped++;
-		return px_writer_pending_add(tx->writer, r->did, r->record.id, r->record.id_len,
-			epoch, tx->now_ms, tx->now_ms, err);
-	}
+	rc = clear_marks(tx, p, r, err);
+	if (rc)
+		return rc;
+	epoch = px_ingest_epoch(tx->in);
 	rc = px_writer_put(tx->writer,
 		&(struct px_put){
 			.did = r->did,
@@ -102,18 +187,10 @@ static px_rc page_run(struct px_ingest_tx *tx, struct px_job *job, struct px_err
 	struct px_page_job *p = (struct px_page_job *)job;
 
 	/* a job can be run a second time after a failed commit */
-	p->fresh = p->replaced = p->same = p->dropped = p->seen = 0;
+	p->fresh = p->replaced = p->same = p->dropped = 0;
 	for (size_t i = 0; i < p->count; i++) {
 		px_rc rc = put_one(tx, p, &p->records[i], err);
 
-		if (!rc && p->hydrated)
-			rc = px_writer_pending_clear(tx->writer, p->records[i].did,
-				p->records[i].record.id, p->records[i].record.id_len, p->sent_epoch,
-				NULL, err);
-		if (!rc && p->cleared_did)
-			rc = px_writer_pending_clear(tx->writer, p->cleared_did,
-				p->records[i].record.id, p->records[i].record.id_len, p->sent_epoch,
-				NULL, err);
 		if (rc)
 			return px_err_ctx(err, "record %s", p->records[i].record.id);
 	}

@@ -15,6 +15,10 @@ static const int64_t NS_PER_S = 1000000000;
 struct stored {
 	int64_t rid, ino, mtime_ns;
 	bool same, core_same;
+	/* core digests of what the record was since the API's last answer, the newest last */
+	unsigned char before[PX_BEFORE_MAX * 16 + 16];
+	size_t before_len;
+	unsigned char core[16];
 };
 
 static int find(struct px_writer *w, const struct px_put *p, struct stored *ret, struct px_err *err)
@@ -36,8 +40,34 @@ static int find(struct px_writer *w, const struct px_put *p, struct stored *ret,
 	ret->core_same = sqlite3_column_bytes(st, 3) == 16 &&
 			 !memcmp(sqlite3_column_blob(st, 3), p->core_digest, 16);
 	ret->mtime_ns = sqlite3_column_int64(st, 4);
+	ret->before_len = (size_t)sqlite3_column_bytes(st, 5);
+	if (ret->before_len > PX_BEFORE_MAX * 16)
+		ret->before_len = PX_BEFORE_MAX * 16;
+	if (ret->before_len)
+		memcpy(ret->before, sqlite3_column_blob(st, 5), ret->before_len);
+	if (sqlite3_column_bytes(st, 3) == 16)
+		memcpy(ret->core, sqlite3_column_blob(st, 3), 16);
 	(void)sqlite3_reset(st);
 	return 1;
+}
+
+/* An answer of the API makes what was before irrelevant; a diff adds the state that it replaces. */
+static void bind_before(
+	sqlite3_stmt *st, int at, const struct px_put *p, struct stored *old, bool replaced)
+{
+	if (p->source == PX_SOURCE_API) {
+		(void)sqlite3_bind_null(st, at);
+		return;
+	}
+	if (replaced) {
+		memcpy(old->before + old->before_len, old->core, 16);
+		old->before_len += 16;
+		if (old->before_len > PX_BEFORE_MAX * 16) {
+			old->before_len -= 16;
+			memmove(old->before, old->before + 16, old->before_len);
+		}
+	}
+	px_bind_blob(st, at, old->before, old->before_len);
 }
 
 /* One whole second after the version before, for tools that compare whole seconds. */
@@ -81,7 +111,7 @@ static void bind_times(sqlite3_stmt *st, int at, const struct px_writer *w, cons
 }
 
 static px_rc put_same(
-	struct px_writer *w, const struct px_put *p, const struct stored *old, struct px_err *err)
+	struct px_writer *w, const struct px_put *p, struct stored *old, struct px_err *err)
 {
 	sqlite3_stmt *st = px_stmt(&w->db, STMT_RECORD_SEEN, err);
 
@@ -90,7 +120,8 @@ static px_rc put_same(
 	px_bind_text(st, 1, p->last_seen);
 	bind_times(st, 2, w, p);
 	px_bind_text(st, 7, p->parent);
-	px_bind_int(st, 8, old->rid);
+	bind_before(st, 8, p, old, false);
+	px_bind_int(st, 9, old->rid);
 	return px_stmt_run(&w->db, st, err);
 }
 
@@ -106,7 +137,7 @@ static px_rc supersede(struct px_writer *w, int64_t ino, bool is_trivial, struct
 	return px_stmt_run(&w->db, st, err);
 }
 
-static px_rc put_replaced(struct px_writer *w, const struct px_put *p, const struct stored *old,
+static px_rc put_replaced(struct px_writer *w, const struct px_put *p, struct stored *old,
 	int64_t *ret_ino, struct px_err *err)
 {
 	int64_t mtime_ns = mtime_of(w, p, old);
@@ -135,7 +166,8 @@ static px_rc put_replaced(struct px_writer *w, const struct px_put *p, const str
 	px_bind_text(st, 9, p->property_id);
 	px_bind_text(st, 10, p->parent);
 	bind_times(st, 11, w, p);
-	px_bind_int(st, 16, old->rid);
+	bind_before(st, 16, p, old, true);
+	px_bind_int(st, 17, old->rid);
 	rc = px_stmt_run(&w->db, st, err);
 	return rc ? rc : px_tally_dir(w, p->did, 0, err);
 }
@@ -209,6 +241,19 @@ px_rc px_writer_put(struct px_writer *w, const struct px_put *p, enum px_put_res
 	if (ret_old_ino)
 		*ret_old_ino = *ret == PX_PUT_REPLACED ? old.ino : 0;
 	return PX_OK;
+}
+
+px_rc px_writer_walk_saw(
+	struct px_writer *w, int64_t did, const char *name, int64_t walk, struct px_err *err)
+{
+	sqlite3_stmt *st = px_stmt(&w->db, STMT_RECORD_WALK, err);
+
+	if (!st)
+		return PX_EIO;
+	px_bind_int(st, 1, walk);
+	px_bind_int(st, 2, did);
+	(void)sqlite3_bind_text(st, 3, name, -1, SQLITE_STATIC);
+	return px_stmt_run(&w->db, st, err);
 }
 
 px_rc px_writer_remove(

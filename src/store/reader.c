@@ -522,6 +522,11 @@ px_rc px_reader_record_state(struct px_reader *r, int64_t did, const char *name,
 	copy_text(st, 7, ret->updated_at, sizeof ret->updated_at);
 	copy_text(st, 8, ret->last_seen, sizeof ret->last_seen);
 	ret->source = sqlite3_column_int(st, 9) ? PX_SOURCE_WEBHOOK : PX_SOURCE_API;
+	ret->before_len = (size_t)sqlite3_column_bytes(st, 10);
+	if (ret->before_len > sizeof ret->before)
+		ret->before_len = sizeof ret->before;
+	if (ret->before_len)
+		memcpy(ret->before, sqlite3_column_blob(st, 10), ret->before_len);
 	(void)sqlite3_reset(st);
 	return PX_OK;
 }
@@ -539,6 +544,24 @@ static px_rc each_id(struct px_reader *r, sqlite3_stmt *st,
 			return PX_OK;
 		}
 	return row;
+}
+
+px_rc px_reader_walk_seen(
+	struct px_reader *r, int64_t did, int64_t walk, int64_t *ret, struct px_err *err)
+{
+	sqlite3_stmt *st = px_stmt(r->db, STMT_WALK_SEEN, err);
+	int row;
+
+	if (!st)
+		return PX_EIO;
+	px_bind_int(st, 1, did);
+	px_bind_int(st, 2, walk);
+	row = px_stmt_step(r->db, st, err);
+	if (row < 0)
+		return row;
+	*ret = sqlite3_column_int64(st, 0);
+	(void)sqlite3_reset(st);
+	return PX_OK;
 }
 
 px_rc px_reader_unseen(struct px_reader *r, int64_t did, int64_t walk, int64_t after_rid,
@@ -566,6 +589,27 @@ px_rc px_reader_ids(struct px_reader *r, int64_t did, int64_t after_rid,
 	px_bind_int(st, 1, did);
 	px_bind_int(st, 2, after_rid);
 	return each_id(r, st, cb, arg, err);
+}
+
+px_rc px_reader_pending_get(struct px_reader *r, int64_t did, const char *id, size_t id_len,
+	int64_t *ret_epoch, int *ret_attempts, struct px_err *err)
+{
+	sqlite3_stmt *st = px_stmt(r->db, STMT_PENDING_GET, err);
+	int row;
+
+	if (!st)
+		return PX_EIO;
+	px_bind_int(st, 1, did);
+	(void)sqlite3_bind_text64(st, 2, id, id_len, SQLITE_STATIC, SQLITE_UTF8);
+	row = px_stmt_step(r->db, st, err);
+	if (row < 0)
+		return row;
+	if (!row)
+		return px_err_set(err, PX_ENOENT, "no such mark");
+	*ret_epoch = sqlite3_column_int64(st, 0);
+	*ret_attempts = sqlite3_column_int(st, 1);
+	(void)sqlite3_reset(st);
+	return PX_OK;
 }
 
 px_rc px_reader_pending(struct px_reader *r, int64_t did, int64_t now_ms, size_t limit,

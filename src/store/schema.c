@@ -48,7 +48,7 @@ static const char *const migrations[] = {
 	"property_id TEXT, parent TEXT,"
 	" fetched_epoch INTEGER NOT NULL, patched_epoch INTEGER NOT NULL, patched_ms INTEGER NOT "
 	"NULL, walk INTEGER NOT NULL,"
-	" source INTEGER NOT NULL, UNIQUE(did,name));"
+	" source INTEGER NOT NULL, before BLOB, UNIQUE(did,name));"
 	"CREATE INDEX record_list ON record(did,rid,ino,size,mtime_ns,ctime_ns,name) WHERE ino>0;"
 	"CREATE TABLE version(ino INTEGER PRIMARY KEY AUTOINCREMENT, rid INTEGER NOT NULL, "
 	"valid_from INTEGER NOT NULL,"

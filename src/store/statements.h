@@ -68,12 +68,14 @@ PX_STMT(VERSION, "SELECT rid,ino,size,mtime_ns,ctime_ns,'' FROM version WHERE in
 PX_STMT(BODY, "SELECT body FROM version WHERE ino=?")
 PX_STMT(RECORD_STATE, "SELECT "
 		      "rid,ino,fetched_epoch,patched_epoch,patched_ms,walk,digest,updated_at,last_"
-		      "seen,source FROM record "
+		      "seen,source,before FROM record "
 		      "WHERE did=? AND name=?")
+PX_STMT(PENDING_GET, "SELECT epoch,attempts FROM pending WHERE did=? AND id=?")
+PX_STMT(WALK_SEEN, "SELECT count(*) FROM record WHERE did=? AND ino>0 AND walk>=?")
 PX_STMT(UNSEEN, "SELECT rid,id FROM record WHERE did=? AND rid>? AND ino>0 AND walk<? ORDER BY rid")
 PX_STMT(IDS, "SELECT rid,id FROM record WHERE did=? AND rid>? AND ino>0 ORDER BY rid")
 PX_STMT(RECORD_GET,
-	"SELECT rid,ino,digest,core_digest,mtime_ns,id FROM record WHERE did=? AND name=?")
+	"SELECT rid,ino,digest,core_digest,mtime_ns,before FROM record WHERE did=? AND name=?")
 PX_STMT(RECORD_ADD, "INSERT INTO "
 		    "record(did,name,id,ino,size,mtime_ns,ctime_ns,digest,core_digest,updated_at,"
 		    "last_seen,property_id,"
@@ -84,12 +86,13 @@ PX_STMT(RECORD_SET, "UPDATE record SET "
 		    "seen=?,property_id=?,"
 		    "parent=coalesce(?,parent),fetched_epoch=max(fetched_epoch,?),patched_epoch="
 		    "max(patched_epoch,?),"
-		    "patched_ms=max(patched_ms,?),walk=max(walk,?),source=? WHERE rid=?")
+		    "patched_ms=max(patched_ms,?),walk=max(walk,?),source=?,before=? WHERE rid=?")
 PX_STMT(RECORD_SEEN,
 	"UPDATE record SET "
 	"last_seen=?,fetched_epoch=max(fetched_epoch,?),patched_epoch=max(patched_epoch,?),"
-	"patched_ms=max(patched_ms,?),walk=max(walk,?),source=?,parent=coalesce(?,parent) WHERE "
-	"rid=?")
+	"patched_ms=max(patched_ms,?),walk=max(walk,?),source=?,parent=coalesce(?,parent),"
+	"before=? WHERE rid=?")
+PX_STMT(RECORD_WALK, "UPDATE record SET walk=max(walk,?) WHERE did=? AND name=?")
 PX_STMT(RECORD_DROP, "DELETE FROM record WHERE rid=?")
 PX_STMT(RECORD_GONE, "UPDATE record SET ino=0,fetched_epoch=max(fetched_epoch,?) WHERE rid=?")
 PX_STMT(VERSION_ADD, "INSERT INTO version(rid,valid_from,size,mtime_ns,ctime_ns,source,body,ino) "
@@ -109,7 +112,6 @@ PX_STMT(COUNTERS, "SELECT name,value FROM counter")
 
 PX_STMT(OLDEST_PENDING,
 	"SELECT coalesce(min(oldest_pending_ms),0) FROM dir WHERE oldest_pending_ms>0")
-PX_STMT(PENDING_GET, "SELECT epoch,since_ms FROM pending WHERE did=? AND id=?")
 PX_STMT(PENDING_ADD,
 	"INSERT INTO pending(did,id,epoch,since_ms,not_before_ms,attempts) VALUES(?,?,?,?,?,0)")
 PX_STMT(PENDING_RENEW,

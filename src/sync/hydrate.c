@@ -180,7 +180,6 @@ static void ask_answer(void *arg, const struct px_answer *answer)
 		j->page.cleared_did = a->did;
 	}
 	j->page.sent_epoch = a->epoch;
-	j->page.hydrated = true;
 	j->page.job.after = ask_after;
 	sync_submit(a->s, &j->page.job);
 }

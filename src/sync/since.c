@@ -227,7 +227,6 @@ static void since_answer(void *arg, const struct px_answer *answer)
 	below = advance(w, j->page.records, j->page.count);
 	move_key(w, j->page.records, j->page.count, got);
 	j->page.sent_epoch = w->epoch;
-	j->page.hydrated = true;
 	j->page.job.after = since_after;
 	w->jobs++;
 	sync_submit(w->s, &j->page.job);

@@ -61,13 +61,14 @@ struct walk {
 	int64_t planned; /* offset behind the last planned piece; list of one */
 	int64_t applied; /* offset behind what ingest has got */
 	int64_t total;	 /* -1 unknown */
-	int64_t seen;	 /* records this walk met for the first time */
+	int64_t seen;	 /* records it has met, counted at its end */
 	char *last_id;	 /* of what ingest has got */
 	int back;	 /* steps back in a row */
 	int tries;	 /* walks over the whole list so far */
 	int skips;
 	bool planned_all; /* the end of the list is among the pieces */
-	bool end_sent;	  /* the last piece has gone to ingest */
+	bool at_end;	  /* the last piece has gone to ingest */
+	bool end_sent;	  /* and what is to be said of the whole list */
 	bool failed;
 	struct px_err err;
 	int jobs; /* submitted and not yet ended */
@@ -185,11 +186,10 @@ static char *cursor_text(const struct walk *w, const struct piece *last)
 	struct px_buf b = PX_BUF_INIT(64 << 10);
 
 	px_buf_addf(&b,
-		"{\"walk\":%lld,\"offset\":%lld,\"total\":%lld,\"seen\":%lld,\"tries\":%d,"
+		"{\"walk\":%lld,\"offset\":%lld,\"total\":%lld,\"tries\":%d,"
 		"\"skips\":%d,\"parent\":%lld,\"last\":",
-		(long long)w->number, (long long)w->applied, (long long)w->total,
-		(long long)w->seen, w->tries, w->skips,
-		(long long)(last && last->parent ? last->parent_rid : 0));
+		(long long)w->number, (long long)w->applied, (long long)w->total, w->tries,
+		w->skips, (long long)(last && last->parent ? last->parent_rid : 0));
 	px_buf_add_jsons(&b, w->last_id);
 	px_buf_adds(&b, ",\"newest\":");
 	px_buf_add_jsons(&b, w->newest);
@@ -209,7 +209,6 @@ static void cursor_read(struct walk *w, const char *text)
 	w->number = px_json_int(px_json_member(c, "walk"), w->number);
 	w->applied = px_json_int(px_json_member(c, "offset"), 0);
 	w->total = px_json_int(px_json_member(c, "total"), -1);
-	w->seen = px_json_int(px_json_member(c, "seen"), 0);
 	w->tries = (int)px_json_int(px_json_member(c, "tries"), 0);
 	w->skips = (int)px_json_int(px_json_member(c, "skips"), 0);
 	w->parent_rid = px_json_int(px_json_member(c, "parent"), 0);
@@ -620,7 +619,7 @@ struct page_ctx {
 static void restart_at(struct walk *w, int64_t offset)
 {
 	drop_pieces(w);
-	w->planned_all = false;
+	w->planned_all = w->at_end = false;
 	w->parents_done = false;
 	w->planned = w->applied = offset > 0 ? offset : 0;
 	free(w->last_id);
@@ -706,10 +705,6 @@ static void page_after(struct px_job *job)
 	if (job->rc) {
 		/* nothing of it is stored: go on from there once the store can be written again */
 		walk_fail(w, &job->err);
-	} else {
-		w->seen += (int64_t)c->page.seen;
-		for (size_t i = 0; i < c->page.count && w->d; i++)
-			w->d->row.records += 0; /* the store counts */
 	}
 	if (!job->rc && c->last) {
 		if (w->d) {
@@ -803,7 +798,7 @@ static void apply_head(struct walk *w)
 {
 	struct piece *p = w->head;
 	size_t got = p->count;
-	bool end, last;
+	bool end;
 
 	/* account-wide lists drop rows of integrations that are not wanted: ids tell how long the
 	 * page was */
@@ -835,7 +830,7 @@ static void apply_head(struct walk *w)
 	w->ready--;
 	w->s->requests--;
 	if (is_sub(w)) {
-		last = w->parents_done && !w->head;
+		w->at_end = w->parents_done && !w->head;
 	} else {
 		w->applied = p->skipped ? p->offset + p->limit : p->offset + (int64_t)got;
 		if (p->last_id) {
@@ -852,7 +847,7 @@ static void apply_head(struct walk *w)
 			/* sequential, or the list grew behind what was planned */
 			w->planned = w->last_id ? w->applied - 1 : w->applied;
 		}
-		last = end;
+		w->at_end = end;
 	}
 	if (p->newest && p->newest_ns > w->newest_ns) {
 		w->newest_ns = p->newest_ns;
@@ -860,51 +855,46 @@ static void apply_head(struct walk *w)
 		w->newest = p->newest;
 		p->newest = NULL;
 	}
-	submit(w, p, last);
+	submit(w, p, false);
 	piece_free(p);
 }
 
-/* The end was reached: does the count come out? Needs every page's result, so the last one waits
- * for the others. */
-static bool must_walk_again(const struct walk *w, const struct piece *p)
+/* The end was reached, and every page is in the store: does the count come out? */
+static bool count_comes_out(struct walk *w)
 {
-	int64_t total = p->total >= 0 ? p->total : w->total;
+	struct px_err err;
 
-	return w->d && !is_sub(w) && total >= 0 && w->seen + (int64_t)p->count < total - w->skips &&
-	       w->tries + 1 < WALK_TRIES;
+	if (!w->d || is_sub(w))
+		return true;
+	if (px_reader_walk_seen(w->s->reader, w->d->row.did, w->number, &w->seen, &err)) {
+		walk_fail(w, &err);
+		return false;
+	}
+	if (w->total < 0 || w->seen >= w->total - w->skips || w->tries + 1 >= WALK_TRIES)
+		return true;
+	px_info("sync", "%s of %s: %lld records seen of %lld: walking again", walk_name(w),
+		walk_of(w), (long long)w->seen, (long long)w->total);
+	w->tries++;
+	restart_at(w, 0);
+	return false;
 }
 
 static void walk_apply(struct walk *w)
 {
-	while (!w->failed && !w->end_sent && w->head && w->head->state == PIECE_READY &&
-		w->s->jobs_out < JOBS_OUT_MAX) {
-		struct piece *p = w->head;
+	struct piece *end;
 
-		if (!is_sub(w) &&
-			is_end(w, p, w->d ? p->count : (p->last_id ? (size_t)p->limit : 0))) {
-			if (w->jobs)
-				return; /* their results are needed for the count */
-			if (must_walk_again(w, p)) {
-				px_info("sync",
-					"%s of %s: %lld records seen of %lld: walking again",
-					walk_name(w), walk_of(w),
-					(long long)w->seen + (long long)p->count,
-					(long long)p->total);
-				w->tries++;
-				restart_at(w, 0);
-				return;
-			}
-		}
+	while (!w->failed && !w->at_end && w->head && w->head->state == PIECE_READY &&
+		w->s->jobs_out < JOBS_OUT_MAX)
 		apply_head(w);
-	}
-	/* a sub-collection without parents, or whose last parents are all applied */
-	if (!w->failed && !w->end_sent && is_sub(w) && w->parents_done && !w->head && !w->jobs) {
-		struct piece *p = piece_new(w, 0, 1, false);
-
-		if (p) {
-			submit(w, p, true);
-			piece_free(p);
-		}
+	/* a sub-collection may have no parents, and so no piece */
+	if (is_sub(w) && w->parents_done && !w->head)
+		w->at_end = true;
+	if (w->failed || !w->at_end || w->end_sent || w->jobs || !count_comes_out(w))
+		return;
+	end = piece_new(w, 0, 1, false);
+	if (end) {
+		submit(w, end, true);
+		piece_free(end);
 	}
 }
 
