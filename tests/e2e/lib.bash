@@ -1,0 +1,125 @@
+# lib.bash - a simulator and a mount for a bats file. Everything lives below $T, a fresh directory; $M is the mountpoint.
+# Functions fail (return non-zero) with a line that says what was awaited, so that a failing test tells why.
+
+BIN=$(realpath -s "${BUILD:-build}")
+export BIN
+
+# New $T, $M and key; nothing runs yet.
+begin() {
+  T=$(mktemp -d "${TMPDIR:-/tmp}/pxe2e.XXXXXX")
+  M=$T/mnt
+  mkdir "$M"
+  printf 'sim-key\n' >"$T/key"
+  chmod 600 "$T/key"
+  export T M HOME=$T XDG_CONFIG_HOME=$T/config XDG_STATE_HOME=$T/state
+  unset PROPEXOFS_CONFIG PROPEXO_API_URL PROPEXO_API_KEY PROPEXOFS_STORE PROPEXOFS_WEBHOOK_LISTEN PROPEXO_WEBHOOK_SECRET \
+    PROPEXOFS_WEBHOOK_URL CREDENTIALS_DIRECTORY
+}
+
+# Ends all of it, whatever state it is in.
+finish() {
+  [ -n "${T:-}" ] || return 0
+  umount_daemon 2>/dev/null
+  kill_daemon
+  stop_sim
+  umount -l "$M" 2>/dev/null
+  rm -rf "$T"
+}
+
+# until_true SECONDS COMMAND...: polls.
+until_true() {
+  local end=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    if [ "$SECONDS" -ge "$end" ]; then
+      echo "timed out: $*"
+      return 1
+    fi
+    sleep 0.05
+  done
+}
+
+# ---- the simulator ----
+
+start_sim() {
+  rm -f "$T/port"
+  "$BIN/propexofs-sim" --port-file "$T/port" "$@" >"$T/sim.log" 2>&1 3>&- &
+  echo $! >"$T/sim.pid"
+  until_true 20 test -s "$T/port" || { cat "$T/sim.log"; return 1; }
+  URL=http://127.0.0.1:$(cat "$T/port")
+  export URL
+}
+
+stop_sim() {
+  [ -s "$T/sim.pid" ] || return 0
+  kill "$(cat "$T/sim.pid")" 2>/dev/null
+  until_true 10 ended "$(cat "$T/sim.pid")"
+  rm -f "$T/sim.pid"
+}
+
+# Also when nobody has waited for it: a zombie has ended.
+ended() { ! grep -qs '^State:[[:space:]][^Z]' "/proc/$1/status"; }
+
+# control GET|POST PATH [JSON]
+control() {
+  if [ "$1" = GET ]; then
+    curl -fsS -m 30 "$URL/_control/$2"
+  else
+    curl -fsS -m 30 -X POST -d "${3:-{\}}" "$URL/_control/$2"
+  fi
+}
+
+stat_of() { control GET stats | jq -r "$1"; }
+
+truth() { control GET truth >"$T/truth"; }
+
+# ---- the daemon ----
+
+# start_daemon [OPTIONS...]: in the foreground, its log in $T/log; returns when it serves.
+start_daemon() {
+  "$BIN/propexofs" mount -f --api-url "$URL" --api-key-file "$T/key" --store "$T/store.db" "$@" "$M" >>"$T/log" 2>&1 3>&- &
+  echo $! >"$T/daemon.pid"
+  until_true 20 serves || { cat "$T/log"; return 1; }
+}
+
+serves() { [ -e "$M/status.json" ] || ended "$(cat "$T/daemon.pid")"; }
+
+umount_daemon() {
+  [ -s "$T/daemon.pid" ] || return 0
+  "$BIN/propexofs" umount "$M" || return 1
+  until_true 20 ended "$(cat "$T/daemon.pid")"
+  rm -f "$T/daemon.pid"
+}
+
+# kill -9, and what the kernel keeps of the mount.
+kill_daemon() {
+  [ -s "$T/daemon.pid" ] || return 0
+  kill -9 "$(cat "$T/daemon.pid")" 2>/dev/null
+  until_true 10 ended "$(cat "$T/daemon.pid")"
+  rm -f "$T/daemon.pid"
+}
+
+ready() { "$BIN/propexofs" ready --wait "${1:-60}" "$M"; }
+
+# FUSE requests so far of these kinds, summed. A rendering serves two seconds: wait for a fresh one.
+fuse_count() {
+  local kind sum=0
+  sleep 2.1
+  cp "$M/metrics.prom" "$T/metrics"
+  for kind; do
+    sum=$((sum + $(sed -n "s/^propexofs_fuse_requests_total{operation=\"$kind\"} //p" "$T/metrics")))
+  done
+  echo "$sum"
+}
+
+check_tree() {
+  truth || return 1
+  "$BIN/tests/treecheck" "$@" "$M" "$T/truth"
+}
+
+first_integration() { control GET truth | head -n 1 | jq -r .integration_id; }
+
+fail() {
+  echo "$@"
+  return 1
+}

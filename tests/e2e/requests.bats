@@ -1,0 +1,47 @@
+#!/usr/bin/env bats
+# requests.bats - what the kernel asks, counted: nothing when warm, and no open, opendir, release or getxattr.
+
+load lib
+
+setup_file() {
+  begin
+  start_sim --integrations 1 --records residents=20000 --rate-limit 0
+  start_daemon
+  ready
+  D=$(dirname "$(find "$M/integrations" -path '*/residents/*' -print -quit)")
+  export D
+}
+
+teardown_file() { finish; }
+
+@test "a fresh ls -l of N files costs at most N/5000 + 5 requests (kernels that ask for little at a time: N/20)" {
+  umount_daemon
+  start_daemon
+  ready
+  before=$(fuse_count lookup getattr read readdir readdirplus)
+  ls -l "$D" >/dev/null
+  after=$(fuse_count lookup getattr read readdir readdirplus)
+  # looking at metrics.prom itself costs a few
+  [ $((after - before)) -le $((20000 / 5000 + 5 + 8)) ] || [ $((after - before)) -le $((20000 / 20)) ] || fail "$((after - before))"
+}
+
+@test "warm: no request for ls -l, find, grep -r, tar, rsync, du" {
+  ls -lR "$D" >/dev/null
+  grep -r nothing-like-this "$D" || true
+  rsync -a "$D/" "$T/backup/"
+  for c in "ls -lR $D" "find $D -type f -size +1k" "grep -r nothing-like-this $D" "tar cf $T/x.tar -C $D ." "rsync -a $D/ $T/backup/" "du -s $D"; do
+    before=$(fuse_count lookup getattr readlink read readdir readdirplus statfs)
+    $c >/dev/null || true
+    after=$(fuse_count lookup getattr readlink read readdir readdirplus statfs)
+    # metrics.prom is looked up, perhaps asked for its attributes and read: that is all, for 20,000 files
+    [ $((after - before)) -le 8 ] || fail "$c: $((after - before))"
+  done
+}
+
+@test "open, opendir and getxattr are asked once in the life of a mount, release never" {
+  [ "$(fuse_count open)" -le 1 ]
+  [ "$(fuse_count opendir)" -le 1 ]
+  [ "$(fuse_count getxattr)" -le 1 ]
+  [ "$(fuse_count listxattr)" -le 1 ]
+  [ "$(fuse_count release)" = 0 ]
+}
