@@ -2,9 +2,9 @@
 /*
  * admin.c - integrations and what goes with them, job logs, data diffs.
  *
- * Envelopes are as irregular as the reference says. Integration objects hold things that must not leave
- * the mirror's memory (marked SECRET-), because nothing promises that real ones do not. Called with
- * world.lock held.
+ * Envelopes are as irregular as the reference says. Integration objects hold things that must not
+ * leave the mirror's memory (marked SECRET-), because nothing promises that real ones do not.
+ * Called with world.lock held.
  */
 #include "sim.h"
 
@@ -35,7 +35,8 @@ static void models_text(struct sim *s, const struct integ *in, struct px_buf *ou
 	for (int m = 0; m < PX_MODEL_COUNT; m++) {
 		if (px_models[m].view_of >= 0)
 			continue;
-		px_buf_addf(out, "%s\"%s\":{\"enabled\":%s,\"from_interfaces\":[%s]}", first ? "" : ",",
+		px_buf_addf(out, "%s\"%s\":{\"enabled\":%s,\"from_interfaces\":[%s]}",
+			first ? "" : ",",
 			s->quirk[QUIRK_MODELS_KEBAB] ? px_models[m].object : px_models[m].snake,
 			in->cols[m].enabled ? "true" : "false",
 			in->cols[m].enabled ? "\"RESIDENTS_API\"" : "");
@@ -44,10 +45,12 @@ static void models_text(struct sim *s, const struct integ *in, struct px_buf *ou
 	px_buf_addc(out, '}');
 }
 
-static void secret_text(const struct sim *s, const struct integ *in, const char *what, struct px_buf *out)
+static void secret_text(
+	const struct sim *s, const struct integ *in, const char *what, struct px_buf *out)
 {
 	px_buf_addf(out, "SECRET-%s-%d-%016llx", what, in->num,
-		(unsigned long long)mix(s->opt.seed ^ hash_text(what, strlen(what)), (uint64_t)in->num));
+		(unsigned long long)mix(
+			s->opt.seed ^ hash_text(what, strlen(what)), (uint64_t)in->num));
 }
 
 static void integ_text(struct sim *s, const struct integ *in, bool by_id, struct px_buf *out)
@@ -67,18 +70,24 @@ static void integ_text(struct sim *s, const struct integ *in, bool by_id, struct
 		in->vendor, in->active ? "true" : "false",
 		in->num % 9 == 8 ? "SANDBOX" : "PRODUCTION", 4 + in->num % 3);
 	secret_text(s, in, "BASEURL", out);
-	px_buf_addf(out, "@pms.example.com\\/%d\",\"is_archived\":%s,\"last_completed_sync\":", in->num,
+	px_buf_addf(out,
+		"@pms.example.com\\/%d\",\"is_archived\":%s,\"last_completed_sync\":", in->num,
 		in->archived ? "true" : "false");
 	time_or_null(in->last_sync_ms, out);
 	px_buf_adds(out, ",\"last_completed_back_sync\":");
 	time_or_null(in->last_back_sync_ms, out);
-	px_buf_adds(out, ",\"new_properties_are_enabled\":true,\"integration_interfaces\":[{\"interface_name\":"
-			 "\"RESIDENTS_API\",\"enabled\":true,\"version\":\"r1\"},{\"interface_name\":\"LEADS_API\","
-			 "\"enabled\":false,\"version\":null}],\"can_authenticate\":true,\"last_data_access_check\":");
+	px_buf_adds(out, ",\"new_properties_are_enabled\":true,\"integration_interfaces\":[{"
+			 "\"interface_name\":"
+			 "\"RESIDENTS_API\",\"enabled\":true,\"version\":\"r1\"},{\"interface_"
+			 "name\":\"LEADS_API\","
+			 "\"enabled\":false,\"version\":null}],\"can_authenticate\":true,\"last_"
+			 "data_access_check\":");
 	time_or_null(in->last_access_check_ms, out);
-	px_buf_adds(out, ",\"allow_manual_syncs\":true,\"configuration_meta_data\":[{\"last_seen\":");
+	px_buf_adds(
+		out, ",\"allow_manual_syncs\":true,\"configuration_meta_data\":[{\"last_seen\":");
 	time_text(in->updated_ms, out);
-	px_buf_adds(out, ",\"interface_name\":\"RESIDENTS_API\",\"configuration_data\":{\"username\":\"propexo\","
+	px_buf_adds(out, ",\"interface_name\":\"RESIDENTS_API\",\"configuration_data\":{"
+			 "\"username\":\"propexo\","
 			 "\"password\":\"");
 	secret_text(s, in, "PASSWORD", out);
 	px_buf_adds(out, "\",\"nested\":{\"api_key\":\"");
@@ -144,7 +153,8 @@ static void few_end(struct few *f, struct req *r, const char *order, bool bare, 
 	px_buf_release(&f->items);
 }
 
-/* order-by of the small collections: its first key decides; created_at unless it says id, name or updated_at. */
+/* order-by of the small collections: its first key decides; created_at unless it says id, name or
+ * updated_at. */
 struct small_order {
 	char field[32];
 	bool desc;
@@ -257,7 +267,8 @@ static void data_access(struct integ *in, struct answer *a)
 		if (!in->cols[m].enabled)
 			px_buf_adds(b, "{\"untested\":true}");
 		else if (!in->cols[m].allowed)
-			px_buf_adds(b, "{\"status\":\"FAILED\",\"error_message\":\"Permission denied by the PMS\"}");
+			px_buf_adds(b, "{\"status\":\"FAILED\",\"error_message\":\"Permission "
+				       "denied by the PMS\"}");
 		else
 			px_buf_adds(b, "{\"status\":\"SUCCESS\",\"error_message\":null}");
 		px_buf_adds(b, m % 4 ? ",\"create\":{\"unsupported\":true}}" : "}");
@@ -268,8 +279,8 @@ static void data_access(struct integ *in, struct answer *a)
 }
 
 /* Configurations of properties (or of property lists): an id of their own beside the record's. */
-static void configurations(
-	struct sim *s, struct req *r, struct integ *in, const char *dir, const char *member, struct answer *a)
+static void configurations(struct sim *s, struct req *r, struct integ *in, const char *dir,
+	const char *member, struct answer *a)
 {
 	const struct col *c = &in->cols[px_model_by_dir(dir)];
 	bool lists = strcmp(dir, "properties") != 0;
@@ -285,7 +296,8 @@ static void configurations(
 
 		if (!few_next(&f))
 			continue;
-		px_buf_addf(&f.items, "{\"id\":\"cfg%02d%06u%014llx\",\"created_at\":", in->num % 100, idx,
+		px_buf_addf(&f.items,
+			"{\"id\":\"cfg%02d%06u%014llx\",\"created_at\":", in->num % 100, idx,
 			(unsigned long long)(mix(c->seed, idx) >> 8));
 		time_text(rec_created_ms(c, idx) + 500, &f.items);
 		px_buf_addf(&f.items, ",\"integration_id\":\"%s\",\"%s\":", in->id, member);
@@ -297,7 +309,7 @@ static void configurations(
 	few_end(&f, r, "[]", !lists && s->quirk[QUIRK_PROPERTIES_BARE], a);
 }
 
-static void schedule_id(const struct integ *in, char ret[40])
+void schedule_id(const struct integ *in, char ret[40])
 {
 	(void)snprintf(ret, 40, "cmsched%02d%.16s", in->num % 100, in->id + 9);
 }
@@ -314,8 +326,9 @@ static void schedule_text(const struct integ *in, struct px_buf *out)
 	px_buf_addf(out, ",\"job_type\":\"FULL_SYNC\",\"status\":\"%s\",\"last_run\":",
 		in->active ? "ACTIVE" : "INACTIVE");
 	time_or_null(in->last_sync_ms, out);
-	px_buf_adds(out, ",\"sync_frequency\":12,\"sync_cadence\":\"HOUR\",\"parameters\":{\"models\":"
-			 "[\"residents\",\"leases\"],\"date_window_days\":30}}");
+	px_buf_adds(out,
+		",\"sync_frequency\":12,\"sync_cadence\":\"HOUR\",\"parameters\":{\"models\":"
+		"[\"residents\",\"leases\"],\"date_window_days\":30}}");
 }
 
 static void schedules(struct sim *s, struct req *r, struct integ *in, struct answer *a)
@@ -359,7 +372,8 @@ static void rate_limits(struct integ *in, struct answer *a)
 	}
 	px_buf_adds(b, "\"updated_at\":");
 	time_text(in->updated_ms, b);
-	px_buf_addf(b, ",\"minute_limit\":%s}}", !strcmp(in->vendor, "RENTMANAGER") ? "500" : "null");
+	px_buf_addf(
+		b, ",\"minute_limit\":%s}}", !strcmp(in->vendor, "RENTMANAGER") ? "500" : "null");
 }
 
 static bool integ_route(struct sim *s, struct req *r, struct answer *a)
@@ -446,8 +460,10 @@ static void job_text(struct sim *s, const struct job_log *j, struct px_buf *out)
 	px_buf_addf(out, "{\"id\":\"%s\",\"job_id\":\"%s\",\"created_at\":", j->id, j->job_id);
 	time_text(j->created_ms, out);
 	px_buf_addf(out,
-		",\"job_type\":\"%s\",\"status\":\"%s\",\"parent_job_id\":\"%s\",\"root_job_id\":\"%s\","
-		"\"job_schedule_id\":\"%s\",\"integration_id\":\"%s\",\"associated_property_id\":null}",
+		",\"job_type\":\"%s\",\"status\":\"%s\",\"parent_job_id\":\"%s\",\"root_job_id\":"
+		"\"%s\","
+		"\"job_schedule_id\":\"%s\",\"integration_id\":\"%s\",\"associated_property_id\":"
+		"null}",
 		j->type, j->status, j->parent_id, j->root_id, j->schedule_id,
 		s->world.integs[j->integ]->id);
 }
@@ -471,7 +487,8 @@ static void list_jobs(struct sim *s, struct req *r, const char *job_id, struct a
 	for (size_t i = 0; i < w->njobs; i++) {
 		const struct job_log *j = &w->jobs[o.desc ? w->njobs - 1 - i : i];
 
-		if (!integ_visible(s, w->integs[j->integ]) || (status && strcmp(status->value, j->status)) ||
+		if (!integ_visible(s, w->integs[j->integ]) ||
+			(status && strcmp(status->value, j->status)) ||
 			(integ && strcmp(integ->value, w->integs[j->integ]->id)) ||
 			(type && strcmp(type->value, j->type)) ||
 			(job_id && strcmp(job_id, j->job_id) && strcmp(job_id, j->root_id)))
@@ -531,9 +548,10 @@ static void diff_text(struct sim *s, const struct diff *d, struct px_buf *out)
 	px_buf_adds(out, d->text);
 	px_buf_adds(out, ",\"created_at\":");
 	time_text(d->created_ms, out);
-	px_buf_addf(out, ",\"job_id\":%s%s%s,\"integration_id\":\"%s\",\"integration_vendor\":\"%s\"}",
-		*d->job_id ? "\"" : "", *d->job_id ? d->job_id : "null", *d->job_id ? "\"" : "", in->id,
-		in->vendor);
+	px_buf_addf(out,
+		",\"job_id\":%s%s%s,\"integration_id\":\"%s\",\"integration_vendor\":\"%s\"}",
+		*d->job_id ? "\"" : "", *d->job_id ? d->job_id : "null", *d->job_id ? "\"" : "",
+		in->id, in->vendor);
 }
 
 /* created_at ascends in the log, so bounds and pages cost little. */
@@ -573,7 +591,8 @@ bool admin_route(struct sim *s, struct req *r, struct answer *a)
 		if (get)
 			return integ_route(s, r, a);
 		r->cls = CLASS_integration;
-	} else if (!strcmp(what, "logs") && (r->nsegs == 4 || r->nsegs == 5) && !strcmp(r->segs[3], "jobs")) {
+	} else if (!strcmp(what, "logs") && (r->nsegs == 4 || r->nsegs == 5) &&
+		   !strcmp(r->segs[3], "jobs")) {
 		r->cls = CLASS_jobs;
 		if (get) {
 			if (slash_ok(s, r, r->nsegs == 4, a))

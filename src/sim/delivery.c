@@ -2,10 +2,11 @@
 /*
  * delivery.c - events on their way to the hooks.
  *
- * An event becomes one body per hook that wants it, wrapped and spelled in one of the ways that the sources
- * show, signed over the bytes that are sent. Workers post them, several at a time but those of one record one
- * after the other, so that without a fault nothing overtakes. What is not answered 2xx waits for its retry.
- * Faults (lose, repeat, reorder, delay, mis-sign) are drawn when the event is queued.
+ * An event becomes one body per hook that wants it, wrapped and spelled in one of the ways that the
+ * sources show, signed over the bytes that are sent. Workers post them, several at a time but those
+ * of one record one after the other, so that without a fault nothing overtakes. What is not
+ * answered 2xx waits for its retry. Faults (lose, repeat, reorder, delay, mis-sign) are drawn when
+ * the event is queued.
  *
  * lock guards everything in struct deliveries; it is a leaf and never held while posting.
  */
@@ -38,8 +39,8 @@ struct deliveries {
 	pthread_cond_t wake;
 	pthread_t thread[WORKERS_MAX];
 	int nthreads;
-	struct job *ready, *ready_tail; /* in order */
-	struct job *later;		/* for a time to come, unsorted */
+	struct job *ready, *ready_tail;	    /* in order */
+	struct job *later;		    /* for a time to come, unsorted */
 	size_t nready, nlater, first_later; /* first_later: of these, never tried */
 	int64_t next_due_ms;
 	uint64_t busy[WORKERS_MAX]; /* records that workers are at */
@@ -188,6 +189,19 @@ static size_t discard(char *data, size_t size, size_t n, void *arg)
 	return size * n;
 }
 
+/* Ends a post that hangs when the simulator does. */
+static int give_up(
+	void *arg, curl_off_t down, curl_off_t down_now, curl_off_t up, curl_off_t up_now)
+{
+	const struct sim *s = arg;
+
+	(void)down;
+	(void)down_now;
+	(void)up;
+	(void)up_now;
+	return s->stopping;
+}
+
 static struct curl_slist *custom_headers(const struct job *j, struct curl_slist *list)
 {
 	cJSON *all = j->headers ? cJSON_Parse(j->headers) : NULL;
@@ -242,6 +256,9 @@ static long post(struct sim *s, CURL *curl, const struct job *j)
 	(void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	(void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	(void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, discard);
+	(void)curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+	(void)curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, give_up);
+	(void)curl_easy_setopt(curl, CURLOPT_XFERINFODATA, s);
 	(void)curl_easy_setopt(curl, CURLOPT_USERAGENT, "Propexo-Webhooks/1.0");
 	if (curl_easy_perform(curl) == CURLE_OK)
 		(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
@@ -341,12 +358,14 @@ static void change_text(const struct event *e, bool previous_first, struct px_bu
 	px_buf_addc(out, '}');
 }
 
-static void fields_text(const struct event *e, int spelling, struct px_buf *out)
+static void fields_text(const struct event *e, int spelling, bool flat, struct px_buf *out)
 {
+	const char *rest = flat && e->rest_flat ? e->rest_flat : e->rest;
+
 	px_buf_addf(out, "\"event\":\"%s\"", trigger_names[e->trigger]);
 	if (!e->model) {
 		px_buf_addf(out, ",\"integration_id\":\"%s\",\"vendor\":\"%s\"%s", e->in->id,
-			e->in->vendor, e->rest ? e->rest : "");
+			e->in->vendor, rest ? rest : "");
 		return;
 	}
 	px_buf_adds(out, ",\"object\":");
@@ -354,7 +373,8 @@ static void fields_text(const struct event *e, int spelling, struct px_buf *out)
 	px_buf_adds(out, ",\"record_id\":");
 	px_buf_add_jsons(out, e->record_id);
 	px_buf_addf(out,
-		",\"integration_id\":\"%s\",\"vendor\":\"%s\",\"job_id\":\"%s\",\"root_job_id\":\"%s\","
+		",\"integration_id\":\"%s\",\"vendor\":\"%s\",\"job_id\":\"%s\",\"root_job_id\":\"%"
+		"s\","
 		"\"job_type\":\"%s\",",
 		e->in->id, e->in->vendor, e->job_id, e->root_id, e->job_type);
 	change_text(e, false, out);
@@ -378,7 +398,8 @@ static void body_text(const struct event *e, int wrapping, int spelling, struct 
 	px_buf_addc(out, '{');
 	switch (wrapping) {
 	case WRAP_D:
-		px_buf_addf(out, "\"data\":{\"event\":\"%s\",\"object\":", trigger_names[e->trigger]);
+		px_buf_addf(
+			out, "\"data\":{\"event\":\"%s\",\"object\":", trigger_names[e->trigger]);
 		object_text(e, spelling, out);
 		px_buf_adds(out, ",\"record_id\":");
 		px_buf_add_jsons(out, e->record_id);
@@ -394,7 +415,7 @@ static void body_text(const struct event *e, int wrapping, int spelling, struct 
 		change_text(e, true, out);
 		break;
 	case WRAP_F:
-		fields_text(e, spelling, out);
+		fields_text(e, spelling, true, out);
 		if (e->model) {
 			px_buf_addc(out, ',');
 			meta_of(e, spelling, out);
@@ -402,7 +423,7 @@ static void body_text(const struct event *e, int wrapping, int spelling, struct 
 		break;
 	default:
 		px_buf_addf(out, "\"trigger\":\"%s\",\"data\":{", trigger_names[e->trigger]);
-		fields_text(e, spelling, out);
+		fields_text(e, spelling, false, out);
 		px_buf_addc(out, '}');
 		if (e->model) {
 			px_buf_addc(out, ',');
@@ -490,7 +511,8 @@ void deliver_event(struct sim *s, const struct event *e)
 			d->made++;
 			if (e->model)
 				j->record = mix(hash_text(e->record_id, strlen(e->record_id)),
-						    hash_text(e->model->snake, strlen(e->model->snake))) |
+						    hash_text(e->model->snake,
+							    strlen(e->model->snake))) |
 					    1;
 			queue_locked(d, j);
 		}
@@ -579,7 +601,8 @@ static void number(const cJSON *o, const char *name, double *ret)
 		*ret = v->valuedouble;
 }
 
-static px_rc read_settings(const cJSON *o, struct delivery_settings *set, uint64_t *rng, struct px_err *err)
+static px_rc read_settings(
+	const cJSON *o, struct delivery_settings *set, uint64_t *rng, struct px_err *err)
 {
 	static const char *const payloads[] = {"partial", "full"};
 	const cJSON *v;
@@ -670,12 +693,14 @@ void deliveries_text(struct sim *s, struct px_buf *out)
 	set = s->deliveries->set;
 	(void)pthread_mutex_unlock(&s->deliveries->lock);
 	px_buf_addf(out,
-		"{\"wrapping\":\"%s\",\"spelling\":\"%s\",\"payload\":\"%s\",\"concurrency\":%d,\"lose\":%g,"
-		"\"repeat\":%g,\"reorder\":%g,\"delay_ms\":[%lld,%lld],\"mis_sign\":%g,\"retry_ms\":%lld,"
+		"{\"wrapping\":\"%s\",\"spelling\":\"%s\",\"payload\":\"%s\",\"concurrency\":%d,"
+		"\"lose\":%g,"
+		"\"repeat\":%g,\"reorder\":%g,\"delay_ms\":[%lld,%lld],\"mis_sign\":%g,\"retry_"
+		"ms\":%lld,"
 		"\"paused\":%s}",
 		wrapping_names[set.wrapping], spelling_names[set.spelling],
-		set.full_payload ? "full" : "partial", set.concurrency, set.lose, set.repeat, set.reorder,
-		(long long)set.delay_min_ms, (long long)set.delay_max_ms, set.mis_sign,
+		set.full_payload ? "full" : "partial", set.concurrency, set.lose, set.repeat,
+		set.reorder, (long long)set.delay_min_ms, (long long)set.delay_max_ms, set.mis_sign,
 		(long long)set.retry_ms, set.paused ? "true" : "false");
 }
 
@@ -685,7 +710,8 @@ void deliveries_stats(struct sim *s, struct px_buf *out)
 
 	(void)pthread_mutex_lock(&d->lock);
 	px_buf_addf(out,
-		"{\"made\":%llu,\"sent\":%llu,\"accepted\":%llu,\"refused\":%llu,\"unreachable\":%llu,"
+		"{\"made\":%llu,\"sent\":%llu,\"accepted\":%llu,\"refused\":%llu,\"unreachable\":%"
+		"llu,"
 		"\"retried\":%llu,\"dropped\":%llu,\"lost\":%llu,\"due\":%zu,\"waiting\":%zu}",
 		(unsigned long long)d->made, (unsigned long long)d->sent,
 		(unsigned long long)d->accepted, (unsigned long long)d->refused,

@@ -2,9 +2,10 @@
 /*
  * fault.c - rules that make an answer wrong, and what wrong looks like.
  *
- * A rule says which requests, when, and what. It is matched after the right answer is known, so that it can
- * go by the records that the answer holds. What concerns the content is changed here; what concerns the
- * connection (reset, cut, stall, slow) is left to the server. The first rule that hits wins.
+ * A rule says which requests, when, and what. It is matched after the right answer is known, so
+ * that it can go by the records that the answer holds. What concerns the content is changed here;
+ * what concerns the connection (reset, cut, stall, slow) is left to the server. The first rule that
+ * hits wins.
  */
 #include "sim.h"
 
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
 
 struct rule {
 	struct rule *next;
@@ -177,7 +177,8 @@ void faults_text(struct sim *s, struct px_buf *out)
 	(void)pthread_mutex_lock(&s->faults->lock);
 	px_buf_addc(out, '[');
 	for (const struct rule *r = s->faults->rules; r; r = r->next)
-		px_buf_addf(out, "%s{\"fault\":%lld,\"kind\":\"%s\",\"matched\":%lld,\"hits\":%lld}",
+		px_buf_addf(out,
+			"%s{\"fault\":%lld,\"kind\":\"%s\",\"matched\":%lld,\"hits\":%lld}",
 			r == s->faults->rules ? "" : ",", (long long)r->number,
 			fault_names[r->hit.kind], (long long)r->matched, (long long)r->hits);
 	px_buf_addc(out, ']');
@@ -319,8 +320,9 @@ static void splice(struct px_buf *body, struct span old, const char *text, size_
 
 static void wrong_types(struct px_buf *body, const struct hit *h)
 {
-	struct span at = !strcmp(h->variant, "record") ? find_one(body->data, body->len, h->record)
-						       : json_member(body->data, body->len, "results");
+	struct span at = !strcmp(h->variant, "record")
+				 ? find_one(body->data, body->len, h->record)
+				 : json_member(body->data, body->len, "results");
 
 	if (at.p)
 		splice(body, at, !strcmp(h->variant, "record") ? "17" : "\"results\"",

@@ -87,8 +87,8 @@ static void hook_text(const struct hook *h, struct px_buf *out)
 	for (int t = 0; t < HOOK_TRIGGERS; t++) {
 		if (!(h->triggers >> t & 1))
 			continue;
-		px_buf_addf(out, "%s{\"id\":\"%st%d\",\"trigger\":\"%s\",\"model\":%s%s%s}", first ? "" : ",",
-			h->id, t, trigger_names[t], h->model ? "\"" : "",
+		px_buf_addf(out, "%s{\"id\":\"%st%d\",\"trigger\":\"%s\",\"model\":%s%s%s}",
+			first ? "" : ",", h->id, t, trigger_names[t], h->model ? "\"" : "",
 			h->model ? h->model->snake : "null", h->model ? "\"" : "");
 		first = false;
 	}
@@ -103,8 +103,10 @@ static void list_hooks(struct sim *s, struct req *r, struct answer *a)
 	int64_t offset, limit, n = 0, count = 0;
 	bool active = true;
 
-	if (!paging(s, r->params, r->nparams, &offset, &limit, &err) || (p && !bool_value(p, &active))) {
-		answer_error(a, 400, "VALIDATION_ERROR", *err.msg ? err.msg : "active must be a boolean");
+	if (!paging(s, r->params, r->nparams, &offset, &limit, &err) ||
+		(p && !bool_value(p, &active))) {
+		answer_error(a, 400, "VALIDATION_ERROR",
+			*err.msg ? err.msg : "active must be a boolean");
 		return;
 	}
 	for (size_t i = s->world.nhooks; i-- > 0;) {
@@ -118,7 +120,8 @@ static void list_hooks(struct sim *s, struct req *r, struct answer *a)
 	}
 	a->status = 200;
 	px_buf_adds(b, "{\"meta\":");
-	meta_text(s, offset, limit, "[{\"field\":\"created_at\",\"direction\":\"desc\"}]", count, n, b);
+	meta_text(s, offset, limit, "[{\"field\":\"created_at\",\"direction\":\"desc\"}]", count, n,
+		b);
 	px_buf_adds(b, ",\"results\":[");
 	px_buf_add(b, items.data ? items.data : "", items.len);
 	px_buf_adds(b, "]}");

@@ -2,9 +2,10 @@
 /*
  * json.c - finding and replacing values in JSON texts by position.
  *
- * The simulator serves texts, not values: a changed record is its old text with other tokens, so that
- * every literal that was not changed stays as it was. Independent of the daemon's codec, so that the
- * one can test the other. Texts come from here or from a control call that cJSON has accepted.
+ * The simulator serves texts, not values: a changed record is its old text with other tokens, so
+ * that every literal that was not changed stays as it was. Independent of the daemon's codec, so
+ * that the one can test the other. Texts come from here or from a control call that cJSON has
+ * accepted.
  */
 #include "sim.h"
 

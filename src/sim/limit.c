@@ -2,9 +2,9 @@
 /*
  * limit.c - the account's requests a minute.
  *
- * Requests up to 80 % of the allowance are answered at once, the others 2 seconds late, and beyond 100 %
- * refused until the minute ends. Refused ones do not count. Whether the minute is fixed (from the first
- * request, or aligned to the clock) or sliding is undocumented, so all three are here.
+ * Requests up to 80 % of the allowance are answered at once, the others 2 seconds late, and beyond
+ * 100 % refused until the minute ends. Refused ones do not count. Whether the minute is fixed (from
+ * the first request, or aligned to the clock) or sliding is undocumented, so all three are here.
  */
 #include "sim.h"
 

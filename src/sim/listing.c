@@ -2,11 +2,11 @@
 /*
  * listing.c - which records a collection's page holds, and in which order.
  *
- * The usual walk (one integration, created_at:asc,id:asc) needs nothing: its order is the order of the
- * index, so a page at any offset costs what the page costs. Any other order or filter is worked out
- * once and kept as a view, an array of references, until something of the model changes; a bound on
- * updated_at over a view in that order is found by halving, so that walking by the last key seen does not
- * make a view per step. Called with world.lock held, so a page shows one moment.
+ * The usual walk (one integration, created_at:asc,id:asc) needs nothing: its order is the order of
+ * the index, so a page at any offset costs what the page costs. Any other order or filter is worked
+ * out once and kept as a view, an array of references, until something of the model changes; a
+ * bound on updated_at over a view in that order is found by halving, so that walking by the last
+ * key seen does not make a view per step. Called with world.lock held, so a page shows one moment.
  */
 #include "sim.h"
 
@@ -287,7 +287,8 @@ static bool one_param(struct sim *s, struct query *q, const struct param *p, str
 		return add_filter(q, p->name, p, FILTER_EQUAL, err);
 	if (s->quirk[QUIRK_UNKNOWN_PARAM_400] ||
 		(s->quirk[QUIRK_CHANGED_SINCE_400] &&
-			(!strncmp(p->name, "updated_at_", 11) || !strncmp(p->name, "last_seen_", 10)))) {
+			(!strncmp(p->name, "updated_at_", 11) ||
+				!strncmp(p->name, "last_seen_", 10)))) {
 		(void)px_err_set(err, PX_EINVAL, "unknown parameter %.60s", p->name);
 		return false;
 	}
@@ -525,9 +526,11 @@ static int cmp_null(const struct sim *s, bool a, bool b)
 	return a == b ? 0 : a ? larger : -larger;
 }
 
-static int cmp_tokens(const struct sim *s, const struct px_buf *ta, const struct px_buf *tb, const char *name)
+static int cmp_tokens(
+	const struct sim *s, const struct px_buf *ta, const struct px_buf *tb, const char *name)
 {
-	struct span a = json_member(ta->data, ta->len, name), b = json_member(tb->data, tb->len, name);
+	struct span a = json_member(ta->data, ta->len, name),
+		    b = json_member(tb->data, tb->len, name);
 	bool na = !a.p || json_is(a, "null"), nb = !b.p || json_is(b, "null");
 	struct px_buf da = PX_BUF_INIT(SIM_TEXT_MAX), db = PX_BUF_INIT(SIM_TEXT_MAX);
 	size_t n;
@@ -536,7 +539,8 @@ static int cmp_tokens(const struct sim *s, const struct px_buf *ta, const struct
 	if (na || nb)
 		return cmp_null(s, na, nb);
 	if (*a.p != '"' || *b.p != '"') {
-		double x = *a.p == 't' ? 1 : strtod(a.p, NULL), y = *b.p == 't' ? 1 : strtod(b.p, NULL);
+		double x = *a.p == 't' ? 1 : strtod(a.p, NULL),
+		       y = *b.p == 't' ? 1 : strtod(b.p, NULL);
 
 		return (x > y) - (x < y);
 	}
@@ -618,7 +622,8 @@ static bool radix(struct entry *e, size_t n)
 			sum += c;
 		}
 		for (size_t i = 0; i < n; i++)
-			to[count[((uint64_t)from[i].key ^ UINT64_C(1) << 63) >> shift & 255]++] = from[i];
+			to[count[((uint64_t)from[i].key ^ UINT64_C(1) << 63) >> shift & 255]++] =
+				from[i];
 		struct entry *swap = from;
 		from = to;
 		to = swap;
@@ -640,9 +645,10 @@ static void sort_entries(struct sim *s, const struct query *q, struct entry *e, 
 		bool null_low = s->quirk[QUIRK_NULLS_FIRST] != q->order[0].desc;
 
 		for (size_t i = 0; i < n; i++) {
-			int64_t ms = time_value(col_of(s, q->model, e[i].r), ref_idx(e[i].r), which);
+			int64_t ms = time_value(
+				col_of(s, q->model, e[i].r), ref_idx(e[i].r), which);
 
-			e[i].key = ms == INT64_MIN ? (null_low ? INT64_MIN : INT64_MAX)
+			e[i].key = ms == INT64_MIN    ? (null_low ? INT64_MIN : INT64_MAX)
 				   : q->order[0].desc ? -ms
 						      : ms;
 		}
@@ -693,7 +699,8 @@ static size_t bounds_of(const struct query *q)
 	if (!q->norder || time_field(q->order[0].field) != TIME_UPDATED)
 		return 0;
 	for (size_t i = 0; i < q->nfilter; i++)
-		if (q->filter[i].kind == FILTER_UPDATED_GTE || q->filter[i].kind == FILTER_UPDATED_LTE)
+		if (q->filter[i].kind == FILTER_UPDATED_GTE ||
+			q->filter[i].kind == FILTER_UPDATED_LTE)
 			mask |= (size_t)1 << i;
 	return mask;
 }
@@ -742,8 +749,8 @@ static bool gather_one(struct sim *s, const struct query *q, size_t bounds, cons
 }
 
 /* The records below one parent: made-up ones stand at every nth index. */
-static bool gather_children(struct sim *s, const struct query *q, size_t bounds, const struct col *c,
-	struct px_buf *buf, struct entry **e, size_t *n, size_t *cap)
+static bool gather_children(struct sim *s, const struct query *q, size_t bounds,
+	const struct col *c, struct px_buf *buf, struct entry **e, size_t *n, size_t *cap)
 {
 	uint32_t parent = ref_idx((ref)q->parent);
 	uint32_t step = c->in->cols[px_models[c->model].parent].n;
@@ -850,17 +857,20 @@ static const struct view *view_get(struct sim *s, const struct query *q, size_t 
 	return v;
 }
 
-/* The first position in [lo, hi) of a view in order of updated_at that is not before ms (desc: not after). */
-static size_t halve(struct sim *s, const struct query *q, const struct view *v, int64_t ms,
-	bool inclusive)
+/* The first position in [lo, hi) of a view in order of updated_at that is not before ms (desc: not
+ * after). */
+static size_t halve(
+	struct sim *s, const struct query *q, const struct view *v, int64_t ms, bool inclusive)
 {
 	size_t lo = 0, hi = v->n;
 	bool desc = q->order[0].desc;
 
 	while (lo < hi) {
 		size_t mid = (lo + hi) / 2;
-		int64_t t = rec_updated_ms(col_of(s, q->model, v->refs[mid]), ref_idx(v->refs[mid]));
-		bool before = desc ? (inclusive ? t > ms : t >= ms) : (inclusive ? t < ms : t <= ms);
+		int64_t t = rec_updated_ms(
+			col_of(s, q->model, v->refs[mid]), ref_idx(v->refs[mid]));
+		bool before = desc ? (inclusive ? t > ms : t >= ms)
+				   : (inclusive ? t < ms : t <= ms);
 
 		if (before)
 			lo = mid + 1;
@@ -904,7 +914,8 @@ void meta_text(struct sim *s, int64_t offset, int64_t limit, const char *order_j
 
 	px_buf_adds(out, "{");
 	if (s->meta != META_MINIMAL)
-		px_buf_addf(out, "\"offset\":%lld,\"limit\":%lld,", (long long)offset, (long long)limit);
+		px_buf_addf(out, "\"offset\":%lld,\"limit\":%lld,", (long long)offset,
+			(long long)limit);
 	px_buf_addf(out, "\"orderBy\":%s", order_json);
 	if (s->meta == META_NULL_HASMORE)
 		px_buf_adds(out, ",\"hasMore\":null");
@@ -924,8 +935,8 @@ static void order_text(const struct query *q, struct px_buf *out)
 	px_buf_addc(out, ']');
 }
 
-static void page_head(struct sim *s, const struct query *q, int64_t count, int64_t total,
-	struct px_buf *out)
+static void page_head(
+	struct sim *s, const struct query *q, int64_t count, int64_t total, struct px_buf *out)
 {
 	struct px_buf order = PX_BUF_INIT(4096);
 

@@ -30,17 +30,6 @@ static px_rc copy_keys(struct sim *s, struct px_err *err)
 	return PX_OK;
 }
 
-static px_rc prerender(struct sim *s)
-{
-	px_rc rc = PX_OK;
-
-	for (int i = 0; i < s->world.ninteg && !rc; i++)
-		for (int m = 0; m < PX_MODEL_COUNT && !rc; m++)
-			if (px_models[m].view_of < 0)
-				rc = col_prerender(s, &s->world.integs[i]->cols[m]);
-	return rc;
-}
-
 static px_rc begin(struct sim *s, struct px_err *err)
 {
 	px_rc rc = copy_keys(s, err);
@@ -54,15 +43,19 @@ static px_rc begin(struct sim *s, struct px_err *err)
 		rc = world_init(s, err);
 	if (!rc)
 		rc = routes_init(s, err);
-	if (!rc && s->opt.prerender && prerender(s))
-		rc = px_err_nomem(err);
 	if (!rc && s->opt.webhook && hooks_ready_made(s, s->opt.webhook, s->opt.webhook_secret))
 		rc = px_err_nomem(err);
 	if (!rc)
 		rc = timer_start(s, err);
 	if (!rc)
 		rc = deliveries_start(s, err);
-	return rc ? rc : server_start(s, err);
+	if (!rc)
+		rc = server_start(s, err);
+	if (!rc && s->opt.live_s > 0) {
+		s->live_ms = (int64_t)(s->opt.live_s * 1000);
+		live_start(s);
+	}
+	return rc;
 }
 
 static void end(struct sim *s)

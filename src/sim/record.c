@@ -2,12 +2,12 @@
 /*
  * record.c - a record's text from (seed, model, integration, index).
  *
- * Invariants: the same four always give the same bytes; created_at ascends with the index, and where
- * it is equal the id does; ids are unique within a model over all integrations; a link names a
- * record that exists in the same integration; what is served twice (a lease's residents and a
+ * Invariants: the same four always give the same bytes; created_at ascends with the index, and
+ * where it is equal the id does; ids are unique within a model over all integrations; a link names
+ * a record that exists in the same integration; what is served twice (a lease's residents and a
  * resident's leases, a request and its history) says the same in both places. Nothing is stored, so
- * that a million records cost no memory; an id leads back to its index by arithmetic, and the odd ones,
- * which stand at known positions, by trying.
+ * that a million records cost no memory; an id leads back to its index by arithmetic, and the odd
+ * ones, which stand at known positions, by trying.
  */
 #include "sim.h"
 
@@ -304,7 +304,7 @@ static void classify(const struct px_model *m, struct gen *g, bool top)
 	case PX_TYPE_NUMBER:
 	case PX_TYPE_INTEGER:
 		g->kind = f->type == PX_TYPE_INTEGER ? K_INT
-			: f->hint == PX_HINT_CENTS  ? K_CENTS
+			  : f->hint == PX_HINT_CENTS ? K_CENTS
 						     : K_NUMBER;
 		break;
 	case PX_TYPE_BOOLEAN:
@@ -314,9 +314,9 @@ static void classify(const struct px_model *m, struct gen *g, bool top)
 		g->kind = K_OPEN;
 		break;
 	case PX_TYPE_ARRAY:
-		g->kind = f->items == PX_TYPE_OBJECT			    ? K_OBJECTS
-			: f->link >= 0					    ? K_LINKS
-									    : K_STRINGS;
+		g->kind = f->items == PX_TYPE_OBJECT ? K_OBJECTS
+			  : f->link >= 0	     ? K_LINKS
+						     : K_STRINGS;
 		if (top && !strcmp(f->name, "leases_meta_data"))
 			g->kind = K_LEASES;
 		else if (top && !strcmp(f->name, "residents_meta_data"))
@@ -450,8 +450,7 @@ static int64_t plain_updated_ms(const struct col *c, uint32_t idx)
 		return SHARED_MS;
 	t = created + (int64_t)((h >> 8) % (uint64_t)(CHANGED_MS - created));
 	if (h % 4 != 1) { /* written by a batch, with others */
-		t = SIM_BEGIN_MS +
-		    (t - SIM_BEGIN_MS + c->batch_ms - 1) / c->batch_ms * c->batch_ms;
+		t = SIM_BEGIN_MS + (t - SIM_BEGIN_MS + c->batch_ms - 1) / c->batch_ms * c->batch_ms;
 		if (t > CHANGED_MS)
 			t = CHANGED_MS;
 	}
@@ -605,17 +604,38 @@ size_t make_cuid(const struct col *c, uint32_t idx, int64_t created_ms, char ret
 }
 
 static const char *const odd_ids[] = {
-	"%s/slash/",		 "a blank %s",		"100%%25 %s",
-	"%s.dotted.id",		 "..%s",		".hidden-%s",
-	"-%s",			 "ns:%s:1",		"~%s~",
-	"ünï-%s-çødé",		 "日本-%s",		"🏢%s",
-	"CaseTwin-%s",		 "casetwin-%s",		"LONG-%s-",
-	"%s?x=1&y=2#f",		 "%s+plus",		"%s%%2Fencoded",
-	"%s\"quote\"",		 "%s\\back",		"%s'$`;",
-	"שלום-%s",		 "%s ",			"%s.json",
-	"%s.",			 "e\u0301-%s",		"\u00e9-%s",
-	"多字节-%s-",		 "007%s",		"%s*[a]{b}",
-	"%s|<>",		 "%s\ttab",
+	"%s/slash/",
+	"a blank %s",
+	"100%%25 %s",
+	"%s.dotted.id",
+	"..%s",
+	".hidden-%s",
+	"-%s",
+	"ns:%s:1",
+	"~%s~",
+	"ünï-%s-çødé",
+	"日本-%s",
+	"🏢%s",
+	"CaseTwin-%s",
+	"casetwin-%s",
+	"LONG-%s-",
+	"%s?x=1&y=2#f",
+	"%s+plus",
+	"%s%%2Fencoded",
+	"%s\"quote\"",
+	"%s\\back",
+	"%s'$`;",
+	"שלום-%s",
+	"%s ",
+	"%s.json",
+	"%s.",
+	"e\u0301-%s",
+	"\u00e9-%s",
+	"多字节-%s-",
+	"007%s",
+	"%s*[a]{b}",
+	"%s|<>",
+	"%s\ttab",
 };
 enum {
 	ODD_KINDS = sizeof odd_ids / sizeof odd_ids[0],
@@ -623,17 +643,15 @@ enum {
 	ODD_LONG_MULTIBYTE = 27,
 };
 
-/* Which odd kind an index has; -1: none. `ret_base` is what its base is made of: case and normal-form twins
- * share one. */
+/* Which odd kind an index has; -1: none. `ret_base` is what its base is made of: case and
+ * normal-form twins share one. */
 static int odd_kind(const struct col *c, uint32_t idx, uint32_t *ret_base)
 {
 	uint32_t kind;
 
 	*ret_base = idx;
 	if (idx >= ODD_EVERY * ODD_KINDS)
-		return idx % ODD_LATER == ODD_PHASE
-			       ? (int)(mix(c->seed, idx) % ODD_KINDS)
-			       : -1;
+		return idx % ODD_LATER == ODD_PHASE ? (int)(mix(c->seed, idx) % ODD_KINDS) : -1;
 	if (idx % ODD_EVERY != ODD_PHASE)
 		return -1;
 	kind = (idx / ODD_EVERY + (uint32_t)c->model * 5 + (uint32_t)c->in->num * 11) % ODD_KINDS;
@@ -806,7 +824,8 @@ static void emit_text(struct px_buf *out, const char *s, size_t len, unsigned st
 			unsigned code = utf8_code(s + i, n ? n : 1);
 
 			if (code >= 0x10000) {
-				p = put_u(p, 0xd800 + ((code - 0x10000) >> 10), style & STYLE_UPPER);
+				p = put_u(
+					p, 0xd800 + ((code - 0x10000) >> 10), style & STYLE_UPPER);
 				code = 0xdc00 + ((code - 0x10000) & 0x3ff);
 			}
 			p = put_u(p, code, style & STYLE_UPPER);
@@ -1066,7 +1085,6 @@ static void emit_phone(struct px_buf *out, uint64_t h)
 	px_buf_addc(out, '"');
 }
 
-
 static void emit_date(struct px_buf *out, uint64_t h)
 {
 	int64_t days = SIM_BEGIN_MS / 86400000 + (int64_t)((h >> 8) % 1900);
@@ -1180,7 +1198,8 @@ static void emit_history(struct px_buf *out, const struct ctx *x, const struct g
 	px_buf_addc(out, ']');
 }
 
-static void emit_members(struct px_buf *out, const struct ctx *x, const struct gen *gen, size_t n, bool top)
+static void emit_members(
+	struct px_buf *out, const struct ctx *x, const struct gen *gen, size_t n, bool top)
 {
 	bool any = false;
 
@@ -1260,7 +1279,8 @@ static bool emit_fixed(struct px_buf *out, const struct ctx *x, const struct gen
 		emit_time(out, top ? x->created : x->created + 1000, x->seed >> 9);
 		return true;
 	case K_UPDATED:
-		emit_time(out, top ? x->updated : x->created + (int64_t)(x->seed % 90000), x->seed >> 10);
+		emit_time(out, top ? x->updated : x->created + (int64_t)(x->seed % 90000),
+			x->seed >> 10);
 		return true;
 	case K_SEEN:
 		if (!top) /* only the record's own moves when a sync sees it */
@@ -1287,8 +1307,8 @@ static bool emit_fixed(struct px_buf *out, const struct ctx *x, const struct gen
 			emit_link(out, x, px_models[x->c->model].parent, 0, g->f->nullable);
 		} else {
 			char id[SIM_ID_MAX];
-			size_t len = rec_id(&in->cols[px_models[x->c->model].parent],
-				(uint32_t)x->parent, id);
+			size_t len = rec_id(
+				&in->cols[px_models[x->c->model].parent], (uint32_t)x->parent, id);
 
 			emit_string(out, id, len, x->seed);
 		}
@@ -1297,7 +1317,8 @@ static bool emit_fixed(struct px_buf *out, const struct ctx *x, const struct gen
 		emit_xid(out, top ? x->idx : x->seed % 1000, x->seed >> 20);
 		return true;
 	case K_XPROPERTY:
-		emit_xid(out, property_index(x), mix(in->cols[m_properties].seed, property_index(x)) >> 20);
+		emit_xid(out, property_index(x),
+			mix(in->cols[m_properties].seed, property_index(x)) >> 20);
 		return true;
 	case K_XLOCATION:
 		if (!strcmp(in->vendor, "RENTMANAGER"))
@@ -1328,8 +1349,7 @@ static void emit_plain(
 		/* an element belongs to the record that it stands in */
 		if (!top && f->link == x->c->model)
 			emit_string(out, x->id, x->id_len, h);
-		else if (top && !strcmp(f->name, "service_request_id") &&
-			 x->c->in->cols[f->link].n)
+		else if (top && !strcmp(f->name, "service_request_id") && x->c->in->cols[f->link].n)
 			emit_link(out, x, f->link, x->idx % x->c->in->cols[f->link].n, f->nullable);
 		else
 			emit_link(out, x, f->link, h >> 7, f->nullable);
@@ -1358,8 +1378,10 @@ static void emit_plain(
 			px_buf_add_jsons(out, f->enumeration[(h >> 16) % n]);
 		break;
 	case K_TIME:
-		emit_time(out, SIM_BEGIN_MS + (int64_t)((h >> 8) % 130000000) * 1000 +
-			(h & 2 ? 0 : (int64_t)(h >> 40) % 1000), h);
+		emit_time(out,
+			SIM_BEGIN_MS + (int64_t)((h >> 8) % 130000000) * 1000 +
+				(h & 2 ? 0 : (int64_t)(h >> 40) % 1000),
+			h);
 		break;
 	case K_DATE:
 		emit_date(out, h);
@@ -1422,7 +1444,8 @@ static void emit_plain(
 		px_buf_addc(out, '"');
 		break;
 	case K_URL:
-		px_buf_adds(out, h & 64 ? "\"https:\\/\\/www.example.com\\/apply?unit=" : "\"https://www.example.com/apply?unit=");
+		px_buf_adds(out, h & 64 ? "\"https:\\/\\/www.example.com\\/apply?unit="
+					: "\"https://www.example.com/apply?unit=");
 		emit_number(out, (h >> 8) % 10000);
 		px_buf_adds(out, "&src=%E2%9C%93\"");
 		break;
@@ -1454,11 +1477,11 @@ static void emit_plain(
 	}
 }
 
-/* Which events are appointments is decided by position: the directory beside needs to know cheaply. */
+/* Which events are appointments is decided by position: the directory beside needs to know cheaply.
+ */
 static bool is_appointment_member(const struct ctx *x, const struct gen *g, bool top)
 {
-	return top && x->model == m_events &&
-	       !strcmp(g->f->name, "appointment_datetime");
+	return top && x->model == m_events && !strcmp(g->f->name, "appointment_datetime");
 }
 
 static void emit_value(struct px_buf *out, const struct ctx *x, const struct gen *g, bool top)
@@ -1541,7 +1564,8 @@ bool fresh_value(const struct sim *s, const struct col *c, uint32_t idx, size_t 
 		.model = c->model};
 
 	if (g->kind < K_ENUM || g->kind == K_LEASES || g->kind == K_RESIDENTS ||
-		g->kind == K_HISTORY || !member_stored(m, g->f) || is_appointment_member(&x, g, true))
+		g->kind == K_HISTORY || !member_stored(m, g->f) ||
+		is_appointment_member(&x, g, true))
 		return false;
 	emit_value(out, &x, g, true);
 	return true;

@@ -2,9 +2,9 @@
 /*
  * route.c - from a path to an answer, for the data collections.
  *
- * The paths come from the table of models, so every collection, sub-collection and by-id path that it
- * knows is served and no other; words win over ids in the same place (units/details). Called with
- * world.lock held and after the key has been checked.
+ * The paths come from the table of models, so every collection, sub-collection and by-id path that
+ * it knows is served and no other; words win over ids in the same place (units/details). Called
+ * with world.lock held and after the key has been checked.
  */
 #include "sim.h"
 
@@ -67,8 +67,8 @@ px_rc routes_init(struct sim *s, struct px_err *err)
 	for (int m = 0; m < PX_MODEL_COUNT; m++) {
 		const struct px_model *x = &px_models[m];
 
-		add_route(s->routes, x->list_path, x->parent >= 0 ? CLASS_sub : CLASS_list, m, x->parent,
-			NULL);
+		add_route(s->routes, x->list_path, x->parent >= 0 ? CLASS_sub : CLASS_list, m,
+			x->parent, NULL);
 		if (x->get_path)
 			add_route(s->routes, x->get_path, CLASS_get, m, -1, NULL);
 	}
@@ -106,7 +106,7 @@ static const struct route *find_route(const struct routes *t, const struct req *
 		for (i = 0; i < x->n; i++) {
 			if (is_id(x, i) ? r->seg_len[i] > 0
 					: x->seg_len[i] == r->seg_len[i] &&
-						!memcmp(x->seg[i], r->segs[i], x->seg_len[i]))
+						  !memcmp(x->seg[i], r->segs[i], x->seg_len[i]))
 				words += !is_id(x, i);
 			else
 				break;

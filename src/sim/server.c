@@ -2,10 +2,10 @@
 /*
  * server.c - the listener: from bytes to a request, from an answer to bytes.
  *
- * Invariants: a request is counted before the first byte of its answer leaves; an answer is made when the
- * request has come and only sent later when it is slowed down, so that a slow answer is also an old one;
- * a connection that is suspended has an entry in the timer. URIs are taken as sent and decoded here,
- * segment by segment, so that ids may hold anything.
+ * Invariants: a request is counted before the first byte of its answer leaves; an answer is made
+ * when the request has come and only sent later when it is slowed down, so that a slow answer is
+ * also an old one; a connection that is suspended has an entry in the timer. URIs are taken as sent
+ * and decoded here, segment by segment, so that ids may hold anything.
  */
 #include "sim.h"
 
@@ -94,7 +94,8 @@ static bool parse_params(struct req *r, const char *q)
 
 			r->nparams++;
 			p->name = decode(q, name, true, &ignored);
-			p->value = decode(q + name + valued, len - name - valued, true, &p->value_len);
+			p->value = decode(
+				q + name + valued, len - name - valued, true, &p->value_len);
 			if (!p->name || !p->value)
 				return false;
 		}
@@ -186,8 +187,8 @@ struct odd_body {
 
 static void reset_socket(struct MHD_Connection *conn)
 {
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		conn, MHD_CONNECTION_INFO_CONNECTION_FD);
 	struct linger now = {.l_onoff = 1, .l_linger = 0};
 
 	if (info)
@@ -293,8 +294,8 @@ static struct MHD_Response *piece_response(struct page *page)
 
 static struct MHD_Response *plain_response(char *data, size_t len)
 {
-	struct MHD_Response *resp =
-		MHD_create_response_from_buffer(len, data, MHD_RESPMEM_MUST_FREE);
+	struct MHD_Response *resp = MHD_create_response_from_buffer(
+		len, data, MHD_RESPMEM_MUST_FREE);
 
 	if (!resp)
 		free(data);
@@ -368,7 +369,8 @@ static bool api_answer(struct req *r)
 	if (!good)
 		answer_error(&a, 401, "UNAUTHORIZED", "missing or wrong API key");
 	else if (v.refused)
-		answer_error(&a, 429, "RATE_LIMITED", "too many requests; wait for the next minute");
+		answer_error(
+			&a, 429, "RATE_LIMITED", "too many requests; wait for the next minute");
 	else
 		route(s, r, &a);
 	(void)pthread_mutex_unlock(&s->world.lock);
@@ -498,9 +500,11 @@ static void connection(void *cls, struct MHD_Connection *conn, void **socket_con
 px_rc server_start(struct sim *s, struct px_err *err)
 {
 	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)s->opt.port)};
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)s->opt.port)};
+	struct sockaddr_in6 v6 = {
+		.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)s->opt.port)};
 	bool six = strchr(s->opt.host, ':') != NULL;
-	const struct sockaddr *addr = six ? (const struct sockaddr *)&v6 : (const struct sockaddr *)&v4;
+	const struct sockaddr *addr = six ? (const struct sockaddr *)&v6
+					  : (const struct sockaddr *)&v4;
 	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
 	const union MHD_DaemonInfo *info;
 
@@ -516,15 +520,15 @@ px_rc server_start(struct sim *s, struct px_err *err)
 	errno = 0;
 	s->server->daemon = MHD_start_daemon(flags, (uint16_t)s->opt.port, NULL, NULL, handle, s,
 		MHD_OPTION_SOCK_ADDR, addr, MHD_OPTION_URI_LOG_CALLBACK, uri_log, s,
-		MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_NOTIFY_CONNECTION, connection, s,
-		MHD_OPTION_CONNECTION_LIMIT, 4096U, MHD_OPTION_CONNECTION_TIMEOUT, 600U,
+		MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_NOTIFY_CONNECTION, connection,
+		s, MHD_OPTION_CONNECTION_LIMIT, 4096U, MHD_OPTION_CONNECTION_TIMEOUT, 600U,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(128 << 10),
 		MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U,
 		s->opt.threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END,
 		(unsigned)s->opt.threads, MHD_OPTION_END);
 	if (!s->server->daemon)
-		return px_err_sys(err, errno ? errno : EADDRINUSE, "cannot listen on %s:%d", s->opt.host,
-			s->opt.port);
+		return px_err_sys(err, errno ? errno : EADDRINUSE, "cannot listen on %s:%d",
+			s->opt.host, s->opt.port);
 	info = MHD_get_daemon_info(s->server->daemon, MHD_DAEMON_INFO_BIND_PORT);
 	s->server->port = info ? info->port : s->opt.port;
 	return PX_OK;

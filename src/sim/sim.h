@@ -184,8 +184,8 @@ struct rec {
 struct col {
 	struct integ *in;
 	int model;
-	uint32_t n;    /* made-up records: indexes below this */
-	uint32_t nvis; /* of these, what the API shows yet (first sync) */
+	uint32_t n;	  /* made-up records: indexes below this */
+	uint32_t nvis;	  /* of these, what the API shows yet (first sync) */
 	uint32_t created; /* further records made at run time */
 	bool enabled, allowed;
 	uint64_t seed;
@@ -273,11 +273,22 @@ struct world {
 	int64_t last_now_ms;
 	uint64_t serial; /* for ids made at run time */
 	uint64_t rng;
-	size_t nlagging; /* versions that wait */
+	size_t nlagging;  /* versions that wait */
+	struct row *rows; /* join and embedded rows that were announced; newest last */
+	size_t nrows;
+	bool live; /* the timer has an entry for the live mode */
 	struct view *views;
 	size_t nviews;
 	uint64_t view_clock;
 	bool denied_all;
+};
+
+/* A join or embedded row that a DATA_NEW named: later changes of it keep its id. */
+struct row {
+	const struct px_webhook_model *model;
+	int integ;
+	char id[32];
+	uint64_t parents; /* hash of its parents' ids */
 };
 
 typedef uint64_t ref;
@@ -297,8 +308,8 @@ static inline uint32_t ref_idx(ref r)
 px_rc world_init(struct sim *s, struct px_err *err);
 void world_release(struct sim *s);
 /* Adds an integration with `per_model` records each; locked. NULL: out of memory. */
-struct integ *world_add(struct sim *s, const char *name, bool pending, uint32_t per_model,
-	int account);
+struct integ *world_add(
+	struct sim *s, const char *name, bool pending, uint32_t per_model, int account);
 /* Wall clock, never back, never before the end of the made-up data. Locked. */
 int64_t world_now(struct sim *s);
 bool integ_visible(const struct sim *s, const struct integ *in);
@@ -380,6 +391,8 @@ void rec_register(struct sim *s, struct rec *r);
 /* Shows what the lag has held back long enough. Locked; called at the start of every request. */
 void world_settle(struct sim *s);
 void col_changed(struct sim *s, const struct col *c);
+/* The first sync has brought all made-up records of it. */
+void col_complete(struct sim *s, struct col *c);
 void world_changed(struct sim *s);
 px_rc col_prerender(struct sim *s, struct col *c);
 
@@ -470,16 +483,17 @@ void limit_release(struct sim *s);
 void limit_take(struct sim *s, struct verdict *ret);
 void limit_set(struct sim *s, int64_t limit);
 void limit_use(struct sim *s, int64_t used);
-void limit_view(
-	struct sim *s, int64_t *ret_limit, int64_t *ret_used, int64_t *ret_window_left_ms);
+void limit_view(struct sim *s, int64_t *ret_limit, int64_t *ret_used, int64_t *ret_window_left_ms);
 
 /* ---- requests ----------------------------------------------------------------------------------
  */
 
 /* X(name) */
 #define SIM_CLASSES(X)                                                                             \
-	X(list) X(get) X(sub) X(view) X(integrations) X(integration) X(metadata) X(jobs) X(diffs)  \
-	X(webhooks) X(unknown)
+	X(list)                                                                                    \
+	X(get)                                                                                     \
+	X(sub) X(view) X(integrations) X(integration) X(metadata) X(jobs) X(diffs) X(webhooks)     \
+		X(unknown)
 #define SIM_CLASS_ENUM(name) CLASS_##name,
 enum sim_class { SIM_CLASSES(SIM_CLASS_ENUM) CLASS_COUNT };
 #undef SIM_CLASS_ENUM
@@ -501,8 +515,8 @@ struct req {
 	char **segs; /* decoded path segments */
 	size_t *seg_len;
 	size_t nsegs;
-	bool slash;   /* the path ends in one */
-	char *path;   /* without query, as sent */
+	bool slash; /* the path ends in one */
+	char *path; /* without query, as sent */
 	/* what it turned out to be */
 	enum sim_class cls;
 	int model;
@@ -591,7 +605,7 @@ void faults_text(struct sim *s, struct px_buf *out);
 px_rc stats_init(struct sim *s);
 void stats_release(struct sim *s);
 void stats_begin(struct sim *s); /* an API request has come */
-void stats_done(struct sim *s);  /* and gone */
+void stats_done(struct sim *s);	 /* and gone */
 void stats_end(struct sim *s, const struct req *r);
 void stats_note(struct sim *s, bool slow, bool refused, bool fault);
 void stats_connection(struct sim *s, int change);
@@ -639,7 +653,8 @@ struct event {
 	const char *diff_new, *diff_previous;
 	const char *job_id, *root_id;
 	const char *job_type;
-	const char *rest; /* sync and failure events: further members, starting with a comma */
+	const char *rest;      /* sync and failure events: further members, starting with a comma */
+	const char *rest_flat; /* the same for wrapping F when the sources differ; NULL: as rest */
 };
 
 px_rc deliveries_start(struct sim *s, struct px_err *err);
@@ -665,6 +680,18 @@ struct change_options {
 	const char *job_id, *root_id;
 };
 
+/* What happened to one record, or row, in the texts that deliveries and data diffs carry. */
+struct news {
+	const struct integ *in;
+	const struct px_webhook_model *model;
+	const char *record_id, *property_id;
+	bool is_new;
+	const char *now, *was; /* objects */
+	const char *payload;   /* DATA_NEW; NULL: as now */
+};
+void change_news(struct sim *s, const struct news *n, const struct change_options *o);
+/* "READ_RESIDENTS" */
+void job_type(const char *snake, char ret[64]);
 /* A job log for the changes of one go; fills job and root id. */
 void change_job(struct sim *s, const struct integ *in, const char *type, const char *status,
 	char job_id[32], char root_id[32]);
@@ -676,12 +703,15 @@ px_rc change_update(struct sim *s, struct col *c, uint32_t idx, const struct cha
 px_rc change_touch(struct sim *s, struct col *c, uint32_t idx, const struct change_options *o,
 	struct px_err *err);
 px_rc change_delete(struct sim *s, struct col *c, uint32_t idx);
+/* A member that follows other records' changes: nothing is said of it, updated_at stays. */
+px_rc change_embedded(struct sim *s, struct col *c, uint32_t idx, const char *member,
+	const char *value, size_t len, struct px_err *err);
 px_rc change_join(struct sim *s, struct integ *in, const struct px_webhook_model *m, bool is_new,
 	const char *const *parents, size_t nparents, const struct change_options *o,
 	struct px_buf *ret_text, struct px_err *err);
 px_rc change_event(struct sim *s, struct integ *in, const struct px_webhook_model *m,
-	const struct change_options *o);
-/* A shown record of the collection, at random; false: none. */
+	const struct change_options *o, struct px_buf *ret_text);
+/* A record of the collection that the API shows, at random; false: none. */
 bool pick_record(struct sim *s, const struct col *c, uint32_t *ret);
 uint64_t sim_random(struct sim *s, uint64_t below);
 
@@ -692,13 +722,17 @@ struct sync_plan {
 	int failed;
 	bool models[PX_MODEL_COUNT];
 	bool some_models; /* models counts */
+	bool no_diffs;
 	int64_t duration_ms;
 };
 px_rc sync_run(struct sim *s, const struct sync_plan *p, struct px_err *err);
-void first_sync(
-	struct sim *s, struct integ *in, const bool models[PX_MODEL_COUNT], bool some);
-px_rc hydrate(struct sim *s, struct col *c, int steps, int64_t interval_ms,
-	struct px_buf *ret_text, struct px_err *err);
+px_rc first_sync(struct sim *s, struct integ *in, const bool models[PX_MODEL_COUNT], bool some,
+	struct px_err *err);
+/* The id of an integration's only plan. */
+void schedule_id(const struct integ *in, char ret[40]);
+px_rc hydrate(struct sim *s, struct col *c, int steps, int64_t interval_ms, uint32_t *ret,
+	struct px_err *err);
+/* Sees to it that the live mode runs when live_ms says so. */
 void live_start(struct sim *s);
 
 /* ---- control -----------------------------------------------------------------------------------
@@ -706,15 +740,15 @@ void live_start(struct sim *s);
 
 /* Answers a request below /_control/. Not locked. */
 void control_route(struct sim *s, struct req *r, struct answer *a);
-/* A truth answer is streamed: */
-struct MHD_Response *truth_response(struct sim *s, struct req *r);
+/* Everything that the API would serve now, streamed; integ and model -1: all. */
+struct MHD_Response *truth_response(struct sim *s, int integ, int model, bool ids_only);
 
 /* ---- all of it ---------------------------------------------------------------------------------
  */
 
 struct sim {
 	struct options opt;
-	enum sim_meta meta;	       /* guarded by world.lock */
+	enum sim_meta meta; /* guarded by world.lock */
 	_Atomic bool quirk[QUIRK_COUNT];
 	_Atomic int64_t lag_ms;
 	struct world world;

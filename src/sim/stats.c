@@ -2,8 +2,8 @@
 /*
  * stats.c - what was asked of the API, in numbers and one by one.
  *
- * Tests count requests with it ("browsing costs none"), so control calls are never counted, and a request
- * is counted before its answer is sent: whoever has the answer finds it in the numbers.
+ * Tests count requests with it ("browsing costs none"), so control calls are never counted, and a
+ * request is counted before its answer is sent: whoever has the answer finds it in the numbers.
  */
 #include "sim.h"
 
@@ -206,7 +206,8 @@ void stats_text(struct sim *s, struct px_buf *out)
 		px_buf_addf(out, ":%llu", (unsigned long long)t->methods[i].n);
 	}
 	px_buf_addf(out,
-		"},\"results\":%llu,\"bytes\":%llu,\"slowed\":%llu,\"refused\":%llu,\"faults\":%llu,"
+		"},\"results\":%llu,\"bytes\":%llu,\"slowed\":%llu,\"refused\":%llu,\"faults\":%"
+		"llu,"
 		"\"rate\":{\"limit\":%lld,\"used\":%lld,\"window_ms_left\":%lld},"
 		"\"connections\":{\"open\":%lld,\"total\":%llu},\"busiest\":{\"in_flight\":%lld},"
 		"\"deliveries\":",
@@ -231,7 +232,8 @@ void stats_requests(struct sim *s, uint64_t since, struct px_buf *out)
 	for (uint64_t i = first; i < t->seq; i++) {
 		const struct entry *e = &t->log[i % LOG_MAX];
 
-		px_buf_addf(out, "{\"seq\":%llu,\"ms\":%lld,\"method\":", (unsigned long long)e->seq,
+		px_buf_addf(out,
+			"{\"seq\":%llu,\"ms\":%lld,\"method\":", (unsigned long long)e->seq,
 			(long long)e->ms);
 		px_buf_add_jsons(out, e->method);
 		px_buf_adds(out, ",\"uri\":");

@@ -2,9 +2,10 @@
 /*
  * timer.c - one thread that calls back at a time of px_clock.
  *
- * Delayed answers, trickled bodies, steps of a sync and the live mode hang on it, so a sleeping answer costs no
- * thread. Invariant: every entry added is called exactly once, at its time or, with s->stopping set,
- * when the timer stops; a suspended connection is therefore always resumed before the server stops.
+ * Delayed answers, trickled bodies, steps of a sync and the live mode hang on it, so a sleeping
+ * answer costs no thread. Invariant: every entry added is called exactly once, at its time or, with
+ * s->stopping set, when the timer stops; a suspended connection is therefore always resumed before
+ * the server stops.
  */
 #include "sim.h"
 
@@ -121,7 +122,8 @@ px_rc timer_start(struct sim *s, struct px_err *err)
 	return PX_OK;
 }
 
-static bool add(struct sim *s, int64_t mono_ms, void (*fn)(struct sim *s, void *arg), void *arg, bool step)
+static bool add(
+	struct sim *s, int64_t mono_ms, void (*fn)(struct sim *s, void *arg), void *arg, bool step)
 {
 	struct timer *t = s->timer;
 	bool ok = false;

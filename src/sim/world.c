@@ -2,11 +2,11 @@
 /*
  * world.c - integrations, their collections, and which records differ from the made-up ones.
  *
- * Invariants: a collection's records in order of (created_at, id) stand in order of their index, those
- * made at run time at the end; `hidden` holds, ascending, the positions of records that the API does not
- * show; whatever changes what the API shows of a model moves world.gen of it, which is what
- * cached views go by. World time never goes back and starts after the made-up data ends, so that
- * what changes is always newer than what was there. Everything here needs world.lock.
+ * Invariants: a collection's records in order of (created_at, id) stand in order of their index,
+ * those made at run time at the end; `hidden` holds, ascending, the positions of records that the
+ * API does not show; whatever changes what the API shows of a model moves world.gen of it, which is
+ * what cached views go by. World time never goes back and starts after the made-up data ends, so
+ * that what changes is always newer than what was there. Everything here needs world.lock.
  */
 #include "sim.h"
 
@@ -24,26 +24,60 @@ static const struct {
 	const char *dir;
 	int64_t weight;
 } weights[] = {
-	{"residents", 90}, {"leases", 70}, {"units", 60}, {"unit-details", 40}, {"resident-charges", 140},
-	{"resident-payments", 100}, {"recurring-resident-charges", 50}, {"service-requests", 60},
-	{"service-request-history", 80}, {"events", 90}, {"leads", 60}, {"applicants", 30},
-	{"applications", 20}, {"listings", 20}, {"unit-pricing", 30}, {"call-logs", 25},
-	{"invoices", 25}, {"payable-registers", 25}, {"purchase-orders", 12}, {"purchase-order-items", 30},
-	{"deposits", 25}, {"deposit-summaries", 20}, {"rentable-items", 20}, {"resident-insurance", 15},
-	{"amenities", 15}, {"vendors", 10}, {"employees", 6}, {"properties", 3}, {"floor-plans", 8},
-	{"construction-jobs", 3}, {"construction-job-details", 9}, {"contracts", 4}, {"contract-details", 9},
-	{"lease-transfers", 6}, {"financial-accounts", 5}, {"charge-codes", 5}, {"fees", 8}, {"owners", 4},
+	{"residents", 90},
+	{"leases", 70},
+	{"units", 60},
+	{"unit-details", 40},
+	{"resident-charges", 140},
+	{"resident-payments", 100},
+	{"recurring-resident-charges", 50},
+	{"service-requests", 60},
+	{"service-request-history", 80},
+	{"events", 90},
+	{"leads", 60},
+	{"applicants", 30},
+	{"applications", 20},
+	{"listings", 20},
+	{"unit-pricing", 30},
+	{"call-logs", 25},
+	{"invoices", 25},
+	{"payable-registers", 25},
+	{"purchase-orders", 12},
+	{"purchase-order-items", 30},
+	{"deposits", 25},
+	{"deposit-summaries", 20},
+	{"rentable-items", 20},
+	{"resident-insurance", 15},
+	{"amenities", 15},
+	{"vendors", 10},
+	{"employees", 6},
+	{"properties", 3},
+	{"floor-plans", 8},
+	{"construction-jobs", 3},
+	{"construction-job-details", 9},
+	{"contracts", 4},
+	{"contract-details", 9},
+	{"lease-transfers", 6},
+	{"financial-accounts", 5},
+	{"charge-codes", 5},
+	{"fees", 8},
+	{"owners", 4},
 };
 
 /* Nothing hangs on these, so an integration can do without. */
-static const char *const leaf_models[] = {"call-logs", "concessions", "timezones", "note-categories",
-	"lease-transfers", "application-templates", "payable-registers", "accounting-entities",
-	"address-types", "resident-insurance", "lead-relationships", "event-sub-types"};
+static const char *const leaf_models[] = {"call-logs", "concessions", "timezones",
+	"note-categories", "lease-transfers", "application-templates", "payable-registers",
+	"accounting-entities", "address-types", "resident-insurance", "lead-relationships",
+	"event-sub-types"};
 
 static const char *const integ_names[] = {"Acme Properties", "Résidences Élysée & Fils",
-	"North/South\x07 Holdings", "Acme Properties", ".hidden Estates", "נכסי השרון", "🏠 Homes \"4\" You",
-	"..", "", " padded ", "New\nLine", "-rf", "~tilde", "con", "Acme Properties",
-	"Very long name of a portfolio that goes on and on, because somebody pasted the legal description of every parcel into the field where the name goes, which nobody ever noticed until a program had to make a directory of it, and then of course it was too late to change; Lot 1, Block 2, Map 3"};
+	"North/South\x07 Holdings", "Acme Properties", ".hidden Estates", "נכסי השרון",
+	"🏠 Homes \"4\" You", "..", "", " padded ", "New\nLine", "-rf", "~tilde", "con",
+	"Acme Properties",
+	"Very long name of a portfolio that goes on and on, because somebody pasted the legal "
+	"description of every parcel into the field where the name goes, which nobody ever noticed "
+	"until a program had to make a directory of it, and then of course it was too late to "
+	"change; Lot 1, Block 2, Map 3"};
 
 int64_t world_now(struct sim *s)
 {
@@ -88,7 +122,8 @@ struct integ *world_integ(struct sim *s, const char *id, size_t len)
 	long num;
 
 	for (int i = 0; i < s->world.ninteg; i++)
-		if (strlen(s->world.integs[i]->id) == len && !memcmp(s->world.integs[i]->id, id, len))
+		if (strlen(s->world.integs[i]->id) == len &&
+			!memcmp(s->world.integs[i]->id, id, len))
 			return s->world.integs[i];
 	if (!len || len > 6)
 		return NULL;
@@ -198,7 +233,8 @@ void rec_register(struct sim *s, struct rec *r)
 			return;
 		for (size_t i = 0; i < w->nids; i++)
 			for (struct rec *x = w->ids[i], *next; x; x = next) {
-				size_t to = (size_t)id_hash(x->col->model, x->id, strlen(x->id)) & (n - 1);
+				size_t to = (size_t)id_hash(x->col->model, x->id, strlen(x->id)) &
+					    (n - 1);
 
 				next = x->by_id;
 				x->by_id = ids[to];
@@ -214,8 +250,8 @@ void rec_register(struct sim *s, struct rec *r)
 	w->nids_used++;
 }
 
-/* Position of a record in order of creation, hidden ones counted: made-up records that the first sync has
- * not brought yet have none. */
+/* Position of a record in order of creation, hidden ones counted: made-up records that the first
+ * sync has not brought yet have none. */
 static bool position(const struct col *c, uint32_t idx, uint32_t *ret)
 {
 	if (idx < c->n) {
@@ -256,7 +292,8 @@ static px_rc hide(struct col *c, uint32_t pos, bool on)
 	if (there == on)
 		return PX_OK;
 	if (!on) {
-		memmove(c->hidden + at, c->hidden + at + 1, (c->nhidden - at - 1) * sizeof *c->hidden);
+		memmove(c->hidden + at, c->hidden + at + 1,
+			(c->nhidden - at - 1) * sizeof *c->hidden);
 		c->nhidden--;
 		return PX_OK;
 	}
@@ -273,6 +310,18 @@ static px_rc hide(struct col *c, uint32_t pos, bool on)
 	c->hidden[at] = pos;
 	c->nhidden++;
 	return PX_OK;
+}
+
+/* Records made at run time stand behind the made-up ones: their positions move on. */
+void col_complete(struct sim *s, struct col *c)
+{
+	uint32_t more = c->n - c->nvis;
+
+	for (size_t i = 0; i < c->nhidden; i++)
+		if (c->hidden[i] >= c->nvis)
+			c->hidden[i] += more;
+	c->nvis = c->n;
+	col_changed(s, c);
 }
 
 uint32_t col_visible(const struct col *c)
@@ -302,7 +351,8 @@ bool rec_visible(struct sim *s, const struct col *c, uint32_t idx)
 {
 	uint32_t pos;
 
-	return c->enabled && integ_visible(s, c->in) && position(c, idx, &pos) && !is_hidden(c, pos);
+	return c->enabled && integ_visible(s, c->in) && position(c, idx, &pos) &&
+	       !is_hidden(c, pos);
 }
 
 static const struct ver *shown(const struct col *c, uint32_t idx)
@@ -338,8 +388,9 @@ static int64_t seen_of(const struct col *c, uint32_t idx, const struct ver *v)
 
 static int64_t updated_of(const struct col *c, uint32_t idx, const struct ver *v)
 {
-	return c->seen_moves && c->seen_ms > v->updated_ms && base_in_window(c, idx) ? c->seen_ms
-										      : v->updated_ms;
+	return c->seen_moves && c->seen_ms > v->updated_ms && base_in_window(c, idx)
+		       ? c->seen_ms
+		       : v->updated_ms;
 }
 
 int64_t rec_updated_ms(const struct col *c, uint32_t idx)
@@ -450,7 +501,8 @@ bool find_record(
 	if (w->nids) {
 		at = (size_t)id_hash(model, id, len) & (w->nids - 1);
 		for (struct rec *r = w->ids[at]; r; r = r->by_id)
-			if (r->col->model == model && strlen(r->id) == len && !memcmp(r->id, id, len)) {
+			if (r->col->model == model && strlen(r->id) == len &&
+				!memcmp(r->id, id, len)) {
 				*ret_col = r->col;
 				*ret = r->idx;
 				return true;
@@ -700,8 +752,8 @@ static void disable_leaves(struct sim *s, struct integ *in)
 	size_t nleaf = sizeof leaf_models / sizeof leaf_models[0];
 
 	for (int k = 0; in->num && k < s->opt.disabled_models && k < (int)nleaf; k++)
-		in->cols[px_model_by_dir(leaf_models[((size_t)in->num * 3 + (size_t)k) % nleaf])].enabled =
-			false;
+		in->cols[px_model_by_dir(leaf_models[((size_t)in->num * 3 + (size_t)k) % nleaf])]
+			.enabled = false;
 }
 
 /* Shares a model's records out over the integrations that have it. */
@@ -741,8 +793,8 @@ static void seed_jobs(struct sim *s)
 		for (size_t k = 0; k < 12; k++) {
 			char job[32], root[32];
 
-			change_job(s, s->world.integs[i], types[k % 6], k % 11 == 10 ? "FAILURE" : "SUCCESS",
-				job, root);
+			change_job(s, s->world.integs[i], types[k % 6],
+				k % 11 == 10 ? "FAILURE" : "SUCCESS", job, root);
 			s->world.last_now_ms += 60000;
 		}
 }
@@ -829,6 +881,7 @@ void world_release(struct sim *s)
 	for (size_t i = 0; i < w->nhooks; i++)
 		hook_free(w->hooks[i]);
 	free(w->hooks);
+	free(w->rows);
 	gens_release(w);
 	(void)pthread_mutex_destroy(&w->lock);
 }
