@@ -102,15 +102,19 @@ int64_t px_clock_mono_ms(void)
 	return px_clock_mono_ns() / NS_PER_MS;
 }
 
+static const int64_t DAY_MS = 86400000;
+
 /* A test may move the clock at any time: waits are cut short so that nobody sleeps past the move.
  */
 static int64_t real_wait_ns(int64_t deadline_mono_ms)
 {
-	int64_t left = deadline_mono_ms * NS_PER_MS - px_clock_mono_ns();
-	int64_t rate = 1000;
+	int64_t now = px_clock_mono_ns(), rate = 1000, left;
 
-	if (left <= 0)
+	if (deadline_mono_ms <= now / NS_PER_MS)
 		return 0;
+	/* "never" is a day: whoever waits asks again */
+	left = deadline_mono_ms - now / NS_PER_MS > DAY_MS ? DAY_MS * NS_PER_MS
+							   : deadline_mono_ms * NS_PER_MS - now;
 	if (test_clock) {
 		(void)test_now(&rate);
 		left = (int64_t)((__int128)left * 1000 / rate) + 1;

@@ -292,7 +292,8 @@ void hydrate_schedule(struct px_sync *s)
 		s->marks_due_ms = now + LOOK_MS;
 		return;
 	}
-	qsort(list, count, sizeof *list, by_dir);
+	if (count)
+		qsort(list, count, sizeof *list, by_dir);
 	for (size_t i = 0, k; i < count; i = k) {
 		struct sdir *d = dir_of(s, list[i].did);
 

@@ -17,6 +17,13 @@ enum { BOARD_MS = 500, STEP_MS = 200 };
  * ---------------------------------------------------------------------------------------------- */
 
 /* Ingest thread. */
+/* At the end of its life there is nobody to wake. */
+static void wake(struct px_sync *s)
+{
+	if (s->api)
+		px_api_wake(s->api);
+}
+
 static void job_done(struct px_job *job, px_rc rc, const struct px_err *err)
 {
 	struct px_sync *s = job->ctx;
@@ -28,7 +35,7 @@ static void job_done(struct px_job *job, px_rc rc, const struct px_err *err)
 	*s->ended_tail = job;
 	s->ended_tail = &job->next;
 	pthread_mutex_unlock(&s->lock);
-	px_api_wake(s->api);
+	wake(s);
 }
 
 void sync_submit(struct px_sync *s, struct px_job *job)
@@ -144,7 +151,7 @@ static void poke(struct px_sync *s, struct poke what)
 		s->pokes = p;
 	}
 	pthread_mutex_unlock(&s->lock);
-	px_api_wake(s->api);
+	wake(s);
 }
 
 void px_sync_marked(void *s)
@@ -274,7 +281,7 @@ void px_sync_stop(struct px_sync *s)
 {
 	s->stop = true;
 	if (s->started) {
-		px_api_wake(s->api);
+		wake(s);
 		pthread_join(s->thread, NULL);
 		s->started = false;
 	}

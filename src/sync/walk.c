@@ -536,6 +536,7 @@ static void piece_answer(void *arg, const struct px_answer *answer)
 		walk_settle(w);
 		return;
 	}
+	p->state = PIECE_QUEUED; /* not under way any more: whoever drops it frees it */
 	/* a parent that has gone has no rows */
 	if (rc == PX_ENOENT && p->parent)
 		rc = PX_OK;

@@ -1,0 +1,124 @@
+#!/usr/bin/env bats
+# refusals.bats - what mount refuses: one clear line, the exit code of the contract, nothing left behind.
+
+load lib
+
+setup() {
+  begin
+  start_sim --integrations 1 --records units=10 --rate-limit 0
+}
+
+teardown() { finish; }
+
+# refused CODE TEXT COMMAND...
+refused() {
+  local code=$1 text=$2 rc=0
+  shift 2
+  timeout 30 "$@" >"$T/out" 2>"$T/err" 3>&- || rc=$?
+  [ "$rc" = "$code" ] && [ "$(wc -l <"$T/err")" = 1 ] && grep -qF -- "$text" "$T/err" && ! grep -q sim-key "$T/err" ||
+    fail "expected $code and \"$text\", got $rc: $(cat "$T/err" "$T/out")"
+}
+
+mount_args() { echo mount --api-url "$URL" --api-key-file "$T/key" --store "$T/other.db"; }
+
+@test "a mountpoint in use: by another filesystem, by another propexofs" {
+  mount -t tmpfs none "$M" || skip "cannot mount a tmpfs here"
+  refused 1 "another filesystem" "$BIN/propexofs" $(mount_args) "$M"
+  umount "$M"
+  start_daemon
+  refused 1 "a propexofs is mounted there already" "$BIN/propexofs" $(mount_args) "$M"
+  [ -e "$M/status.json" ]
+}
+
+@test "a second daemon on the same store names the first" {
+  start_daemon
+  mkdir "$T/second"
+  refused 1 "$(cat "$T/daemon.pid")" "$BIN/propexofs" mount --api-url "$URL" --api-key-file "$T/key" --store "$T/store.db" "$T/second"
+  refused 1 "$(cat "$T/daemon.pid")" "$BIN/propexofs" sync --api-url "$URL" --api-key-file "$T/key" --store "$T/store.db"
+  ready
+}
+
+@test "a store of another API URL" {
+  start_daemon
+  ready
+  umount_daemon
+  refused 1 "$URL" "$BIN/propexofs" mount --api-url http://127.0.0.1:1 --api-key-file "$T/key" --store "$T/store.db" "$M"
+}
+
+@test "a store that is no store, and one of a newer format, are not overwritten" {
+  echo precious >"$T/file.db"
+  chmod 600 "$T/file.db"
+  run timeout 30 "$BIN/propexofs" mount --api-url "$URL" --api-key-file "$T/key" --store "$T/file.db" "$M"
+  grep -rq precious "$T"/file.db*
+  umount "$M" 2>/dev/null || true
+  start_daemon
+  ready
+  umount_daemon
+  sqlite3 "$T/store.db" 'pragma user_version = 999'
+  refused 1 "newer" "$BIN/propexofs" mount --api-url "$URL" --api-key-file "$T/key" --store "$T/store.db" "$M"
+}
+
+@test "store or key below the mountpoint" {
+  mkdir "$M/below"
+  refused 2 "below the mountpoint" "$BIN/propexofs" mount --api-url "$URL" --api-key-file "$T/key" --store "$M/below/s.db" "$M"
+}
+
+@test "no /dev/fuse" {
+  [ "$(id -u)" = 0 ] || skip "needs root"
+  refused 1 "/dev/fuse" unshare -m sh -c "mount -t tmpfs none /dev && mknod /dev/null c 1 3 && exec $BIN/propexofs $(mount_args) $M"
+}
+
+@test "in the background: mount returns when the tree can be served, umount when the daemon has ended" {
+  "$BIN/propexofs" $(mount_args) "$M" 3>&-
+  pid=$(jq .pid "$M/status.json")
+  ready
+  "$BIN/propexofs" status "$M" | grep -q "1 integration\|current"
+  "$BIN/propexofs" status --json "$M" | jq -e .version
+  "$BIN/propexofs" umount "$M"
+  ended "$pid"
+  "$BIN/propexofs" status --store "$T/other.db" | grep -q records
+}
+
+@test "SIGTERM unmounts and exits 0, also while a shell sits in the mount" {
+  start_daemon
+  pid=$(cat "$T/daemon.pid")
+  (cd "$M/schema" && exec sleep 30) 3>&- &
+  sleeper=$!
+  kill -TERM "$pid"
+  until_true 8 ended "$pid"
+  ! mountpoint -q "$M"
+  kill $sleeper
+}
+
+@test "sync fills without a mount, shows progress, and says 0 when complete" {
+  "$BIN/propexofs" sync --api-url "$URL" --api-key-file "$T/key" --store "$T/other.db" 2>"$T/err"
+  stop_sim
+  "$BIN/propexofs" mount --offline --store "$T/other.db" --api-url "$URL" "$M" 3>&-
+  [ "$(find "$M/integrations" -name '*.json' -path '*/units/*' | wc -l)" = 10 ]
+}
+
+@test "secrets are nowhere: mount, store, log, command line, environment of nothing else" {
+  start_daemon
+  ready
+  ! grep -rq sim-key "$M"
+  ! grep -q sim-key "$T/log"
+  ! grep -aq sim-key "$T"/store.db*
+  ! tr '\0' ' ' <"/proc/$(cat "$T/daemon.pid")/cmdline" | grep -q sim-key
+}
+
+@test "a daemon that was killed: the next start clears its mount" {
+  start_daemon
+  ready
+  kill_daemon
+  run ls "$M"
+  [ "$status" != 0 ]
+  start_daemon
+  ready
+}
+
+@test "uid, gid and umask" {
+  start_daemon -o uid=1234,gid=4321,umask=0227
+  f=$(ready && find "$M/integrations" -path '*/units/*' | head -n 1)
+  [ "$(stat -c '%u %g %a' "$f")" = "1234 4321 440" ]
+  [ "$(stat -c '%u %g %a' "$M/schema")" = "1234 4321 550" ]
+}
