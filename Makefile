@@ -111,7 +111,7 @@ tsan: ## build with ThreadSanitizer in build/tsan and run the unit tests there
 	$(MAKE) SAN=tsan all tests
 	BUILD=build/tsan scripts/run-tests unit
 
-C_FILES := $(LIB_SRCS) $(SIM_SRCS) src/main.c $(UNIT_SRCS) $(FUZZ_SRCS) $(TOOL_SRCS) tests/fuzz/driver.c
+C_FILES := $(LIB_SRCS) $(SIM_SRCS) src/main.c $(UNIT_SRCS) $(FUZZ_SRCS) $(TOOL_SRCS) $(wildcard tests/fuzz/driver.c)
 H_FILES := $(wildcard include/propexofs/*.h src/*/*.h tests/*/*.h)
 SH_FILES := $(shell grep -lE '^\#!/(bin/sh|usr/bin/env bash|bin/bash)' scripts/* .ci/run 2>/dev/null)
 

@@ -100,8 +100,8 @@ static px_rc check_order(struct px_ingest_tx *tx, struct px_page_job *p,
 static px_rc clear_marks(struct px_ingest_tx *tx, struct px_page_job *p,
 	const struct px_page_record *r, struct px_err *err)
 {
-	px_rc rc = px_writer_pending_clear(tx->writer, r->did, r->record.id, r->record.id_len,
-		p->sent_epoch, NULL, err);
+	px_rc rc = px_writer_pending_clear(
+		tx->writer, r->did, r->record.id, r->record.id_len, p->sent_epoch, NULL, err);
 
 	if (!rc && p->cleared_did)
 		rc = px_writer_pending_clear(tx->writer, p->cleared_did, r->record.id,

@@ -84,6 +84,7 @@ mount_args() { echo mount --api-url "$URL" --api-key-file "$T/key" --store "$T/o
   pid=$(cat "$T/daemon.pid")
   (cd "$M/schema" && exec sleep 30) 3>&- &
   sleeper=$!
+  until_true 5 sh -c "readlink /proc/$sleeper/cwd | grep -q '/schema$'"
   kill -TERM "$pid"
   until_true 8 ended "$pid"
   ! mountpoint -q "$M"
