@@ -37,7 +37,7 @@ enum filter_kind {
 	FILTER_NULL,
 	FILTER_NOT_NULL,
 	FILTER_POSITIVE,
-	FILTER_NONE, /* known, without effect here */
+	FILTER_UNIT_NUMBER, /* of the unit that the record names */
 };
 
 /* Parameters that are not simply a member's name. */
@@ -55,6 +55,9 @@ static const struct {
 	{"resident-charges", "transaction_date_end", "transaction_date", FILTER_DATE_TO},
 	{"resident-payments", "transaction_date_start", "transaction_date", FILTER_DATE_FROM},
 	{"resident-payments", "transaction_date_end", "transaction_date", FILTER_DATE_TO},
+	{"units", "unit_number", "number", FILTER_EQUAL},
+	{"leases", "unit_number", "unit_id", FILTER_UNIT_NUMBER},
+	{"service-requests", "unit_number", "unit_id", FILTER_UNIT_NUMBER},
 	{"deposits", "refund_is_due", "refund_amount_due_in_cents", FILTER_POSITIVE},
 	{"deposit-summaries", "refund_is_due", "refund_amount_due_in_cents", FILTER_POSITIVE},
 	{"deposit-summaries", "invoice_id_not_null", "invoice_id", FILTER_NOT_NULL},
@@ -312,7 +315,9 @@ static bool check_params(
 			return false;
 		}
 	}
-	if (param_find(params, nparams, "unit_number") && top_field(m, "unit_number") &&
+	if (param_find(params, nparams, "unit_number") &&
+		(!strcmp(m->dir, "units") || !strcmp(m->dir, "leases") ||
+			!strcmp(m->dir, "service-requests")) &&
 		!param_find(params, nparams, "property_id")) {
 		(void)px_err_set(err, PX_EINVAL, "unit_number requires property_id");
 		return false;
@@ -325,6 +330,16 @@ static bool check_params(
 	return true;
 }
 
+static bool by_move_date(const struct query *q, const struct param *params, size_t nparams)
+{
+	if (strcmp(px_models[q->model].dir, "leases") != 0)
+		return false;
+	return param_find(params, nparams, "before_move_in_date") ||
+	       param_find(params, nparams, "after_move_in_date") ||
+	       param_find(params, nparams, "before_move_out_date") ||
+	       param_find(params, nparams, "after_move_out_date");
+}
+
 bool query_init(struct sim *s, struct query *q, int model, const struct param *params,
 	size_t nparams, struct px_err *err)
 {
@@ -333,9 +348,13 @@ bool query_init(struct sim *s, struct query *q, int model, const struct param *p
 		!parse_order(s, q, param_find(params, nparams, "order-by"), err) ||
 		!check_params(q, params, nparams, err))
 		return false;
-	for (size_t i = 0; i < nparams; i++)
+	for (size_t i = 0; i < nparams; i++) {
+		/* as documented: silently */
+		if (!strcmp(params[i].name, "resident_id") && by_move_date(q, params, nparams))
+			continue;
 		if (!one_param(s, q, &params[i], err))
 			return false;
+	}
 	return true;
 }
 
@@ -414,7 +433,23 @@ static bool equals(const struct px_buf *text, const struct filter *f)
 	return want.found;
 }
 
-static bool text_matches(const struct px_buf *text, const struct filter *f)
+static bool unit_number_is(struct sim *s, struct span unit_id, const struct filter *f)
+{
+	struct px_buf id = PX_BUF_INIT(1 << 16), unit = PX_BUF_INIT(SIM_TEXT_MAX);
+	struct col *c;
+	uint32_t idx;
+	bool same;
+
+	json_decode(unit_id, &id);
+	same = id.len && find_record(s, px_model_by_dir("units"), id.data, id.len, &c, &idx) &&
+	       rec_text(s, c, idx, &unit) &&
+	       token_equals(json_member(unit.data, unit.len, "number"), f);
+	px_buf_release(&id);
+	px_buf_release(&unit);
+	return same;
+}
+
+static bool text_matches(struct sim *s, const struct px_buf *text, const struct filter *f)
 {
 	struct span v;
 	int cmp;
@@ -428,6 +463,8 @@ static bool text_matches(const struct px_buf *text, const struct filter *f)
 		return false;
 	if (f->kind == FILTER_NOT_NULL)
 		return true;
+	if (f->kind == FILTER_UNIT_NUMBER)
+		return *v.p == '"' && unit_number_is(s, v, f);
 	if (f->kind == FILTER_POSITIVE)
 		return strtod(v.p, NULL) > 0;
 	/* dates, by day */
@@ -468,7 +505,7 @@ static bool matches(struct sim *s, const struct col *c, uint32_t idx, const stru
 					return false;
 				have = true;
 			}
-			ok = text_matches(buf, f);
+			ok = text_matches(s, buf, f);
 		}
 		if (!ok)
 			return false;
