@@ -32,6 +32,14 @@ int64_t px_clock_wall_ms(void);
 int64_t px_clock_mono_ns(void);
 int64_t px_clock_mono_ms(void);
 
+/* Wall clock that never goes back: when the wall clock does, it goes on from where it was at the
+ * pace of time. For what is stored and compared later: commits, days of the log, when something is
+ * due. Any thread. */
+int64_t px_clock_forward_ns(void);
+int64_t px_clock_forward_ms(void);
+/* It has been at least this late before (in another life of this process). */
+void px_clock_forward_from(int64_t unix_ns);
+
 /* Real milliseconds to wait until px_clock_mono_ms() reaches deadline, at least 0, rounded up, at
  * most cap_ms: for poll and curl. */
 int px_clock_poll_ms(int64_t deadline_mono_ms, int cap_ms);

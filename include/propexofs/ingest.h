@@ -97,6 +97,12 @@ struct px_page_job {
 	struct px_dir
 		*states; /* what px_writer_dir_state writes with the records; owned, strings too */
 	size_t state_count;
+	/* The whole list has been read by requests sent after this epoch: marks of settled_did from
+	 * before whose records were not in it are asked for again later, and not for ever. 0:
+	 * nothing to settle. */
+	int64_t settled_epoch, settled_did;
+	bool settled_view; /* the directory shows a part of another's records: not to be in it is no
+			      news */
 	const char *event; /* static: logged for each of states, e.g. "FILL_COMPLETE"; or NULL */
 	char *meta_key, *meta_value; /* a setting written along, or NULL; owned */
 	/* results */

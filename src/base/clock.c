@@ -21,7 +21,8 @@
 static const int64_t NS_PER_MS = 1000000, NS_PER_S = 1000000000;
 
 static struct px_test_clock *test_clock; /* set once by px_clock_setup, before threads */
-static _Atomic int64_t test_mono_floor;
+static pthread_mutex_t test_lock = PTHREAD_MUTEX_INITIALIZER;
+static int64_t test_seen_ns, test_mono_ns; /* guarded by: test_lock */
 
 static int64_t read_ns(clockid_t id)
 {
@@ -85,22 +86,63 @@ int64_t px_clock_wall_ms(void)
 
 int64_t px_clock_mono_ns(void)
 {
-	int64_t now, floor;
+	int64_t now;
 
 	if (!test_clock)
 		return read_ns(CLOCK_MONOTONIC);
+	/* a step back of the test's clock is one of the wall clock only: time has gone on */
+	pthread_mutex_lock(&test_lock);
 	now = test_now(NULL);
-	floor = test_mono_floor;
-	while (now > floor)
-		if (atomic_compare_exchange_weak(&test_mono_floor, &floor, now))
-			return now;
-	return floor;
+	if (now > test_seen_ns)
+		test_mono_ns += test_seen_ns ? now - test_seen_ns : now;
+	test_seen_ns = now;
+	now = test_mono_ns;
+	pthread_mutex_unlock(&test_lock);
+	return now;
 }
 
 int64_t px_clock_mono_ms(void)
 {
 	return px_clock_mono_ns() / NS_PER_MS;
 }
+
+/* ---- never back */
+
+static pthread_mutex_t forward_lock = PTHREAD_MUTEX_INITIALIZER;
+static int64_t forward_ns = INT64_MIN, forward_mono_ns; /* guarded by: forward_lock */
+
+int64_t px_clock_forward_ns(void)
+{
+	int64_t wall, mono, now;
+
+	pthread_mutex_lock(&forward_lock);
+	wall = px_clock_wall_ns();
+	mono = px_clock_mono_ns();
+	now = forward_ns == INT64_MIN ? wall : forward_ns + (mono - forward_mono_ns);
+	if (now < wall)
+		now = wall;
+	forward_ns = now;
+	forward_mono_ns = mono;
+	pthread_mutex_unlock(&forward_lock);
+	return now;
+}
+
+int64_t px_clock_forward_ms(void)
+{
+	return px_clock_forward_ns() / NS_PER_MS;
+}
+
+void px_clock_forward_from(int64_t unix_ns)
+{
+	pthread_mutex_lock(&forward_lock);
+	if (forward_ns < unix_ns) {
+		forward_ns = unix_ns;
+		forward_mono_ns = px_clock_mono_ns();
+	}
+	pthread_mutex_unlock(&forward_lock);
+}
+
+/* ---- waiting */
 
 static const int64_t DAY_MS = 86400000;
 

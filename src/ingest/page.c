@@ -182,6 +182,46 @@ px_rc px_tx_dir_state(struct px_ingest_tx *tx, const struct px_dir *state, struc
 	return rc;
 }
 
+enum { SETTLE_MAX = 1000, BACKOFF_MIN_MS = 2000, BACKOFF_MAX_MS = 3600000, GIVE_UP_MS = 86400000 };
+
+/* A record that was announced and is not in the list. */
+static px_rc settle_one(struct px_ingest_tx *tx, const struct px_page_job *p,
+	const struct px_pending *mark, struct px_err *err)
+{
+	int64_t delay = BACKOFF_MIN_MS;
+	struct px_entry entry;
+	char name[PX_NAME_MAX + 1];
+	px_rc rc = PX_OK;
+
+	if (p->settled_view) {
+		px_record_name(mark->id, mark->id_len, name);
+		rc = px_reader_lookup(
+			px_writer_reader(tx->writer), mark->did, name, strlen(name), &entry, err);
+	}
+	if (rc == PX_ENOENT || tx->now_ms - mark->since_ms > GIVE_UP_MS)
+		return px_writer_pending_clear(
+			tx->writer, mark->did, mark->id, mark->id_len, p->settled_epoch, NULL, err);
+	for (int i = 0; i < mark->attempts && delay < BACKOFF_MAX_MS; i++)
+		delay *= 2;
+	return rc ? rc
+		  : px_writer_pending_retry(
+			    tx->writer, mark->did, mark->id, mark->id_len, tx->now_ms + delay, err);
+}
+
+static px_rc settle_marks(struct px_ingest_tx *tx, const struct px_page_job *p, struct px_err *err)
+{
+	struct px_pending *list = NULL;
+	size_t count = 0;
+	px_rc rc = px_reader_pending(px_writer_reader(tx->writer), p->settled_did, tx->now_ms,
+		SETTLE_MAX, &list, &count, err);
+
+	for (size_t i = 0; i < count && !rc; i++)
+		if (list[i].epoch < p->settled_epoch)
+			rc = settle_one(tx, p, &list[i], err);
+	px_pending_free(list, count);
+	return rc;
+}
+
 static px_rc page_run(struct px_ingest_tx *tx, struct px_job *job, struct px_err *err)
 {
 	struct px_page_job *p = (struct px_page_job *)job;
@@ -200,6 +240,12 @@ static px_rc page_run(struct px_ingest_tx *tx, struct px_job *job, struct px_err
 		if (!rc && p->event)
 			rc = px_log_local(tx, p->states[i].iid, p->states[i].model, NULL, p->event,
 				NULL, err);
+		if (rc)
+			return rc;
+	}
+	if (p->settled_epoch) {
+		px_rc rc = settle_marks(tx, p, err);
+
 		if (rc)
 			return rc;
 	}

@@ -120,6 +120,8 @@ px_rc px_writer_open(
 	if (!rc)
 		rc = meta_int(w, "last_commit_ns", &w->last_ns, err);
 	if (!rc)
+		px_clock_forward_from(w->last_ns);
+	if (!rc)
 		rc = meta_int(w, "epoch", &w->epoch, err);
 	if (!rc)
 		rc = read_last_ino(w, err);
@@ -256,7 +258,7 @@ px_rc px_writer_begin(struct px_writer *w, struct px_err *err)
 	if (rc)
 		return rc;
 	w->in_tx = true;
-	w->now_ns = px_clock_wall_ns();
+	w->now_ns = px_clock_forward_ns();
 	if (w->now_ns <= w->last_ns)
 		w->now_ns = w->last_ns + 1;
 	return PX_OK;

@@ -100,7 +100,7 @@ static void mark_after(struct px_job *job)
 static void ask_later(struct ask *a, bool definite, const char *why)
 {
 	struct px_mark_job *m = malloc(sizeof *m);
-	int64_t now = px_clock_wall_ms();
+	int64_t now = px_clock_forward_ms();
 
 	if (m) {
 		px_mark_job_init(m);
@@ -227,7 +227,7 @@ static void burst_done(struct px_sync *s, void *arg, px_rc rc, const char *newes
 	d->since_out = false;
 	/* what is still marked from before goes by id, or waits for the next try when the walk
 	 * failed */
-	d->since_tried_ms = rc ? 0 : px_clock_wall_ms();
+	d->since_tried_ms = rc ? 0 : px_clock_forward_ms();
 	s->marks_due_ms = 0;
 }
 
@@ -287,7 +287,7 @@ void hydrate_schedule(struct px_sync *s)
 	if (now < s->marks_due_ms || s->asks_out >= BY_ID_OUT_MAX)
 		return;
 	s->burst_began_ms = 0;
-	if (px_reader_pending(s->reader, 0, px_clock_wall_ms(), LOOK_MAX, &list, &count, &err)) {
+	if (px_reader_pending(s->reader, 0, px_clock_forward_ms(), LOOK_MAX, &list, &count, &err)) {
 		px_log_limited(PX_LOG_WARN, "sync", "marks: %s", err.msg);
 		s->marks_due_ms = now + LOOK_MS;
 		return;

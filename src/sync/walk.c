@@ -73,8 +73,9 @@ struct walk {
 	struct px_err err;
 	int jobs; /* submitted and not yet ended */
 	int64_t newest_ns;
-	char *newest;  /* largest updated_at so far: the watermark to be */
-	char *sync_at; /* last_completed_sync when it began */
+	char *newest;	     /* largest updated_at so far: the watermark to be */
+	char *sync_at;	     /* last_completed_sync when it began */
+	int64_t began_epoch; /* before its first request; 0: in another life of this process */
 	int64_t began_ms, began_done;
 	/* sub-collections */
 	int64_t parent_rid; /* parents up to here are planned */
@@ -761,6 +762,12 @@ static void submit(struct walk *w, struct piece *p, bool last)
 		c->page.event = w->fill ? "FILL_COMPLETE" : "RECONCILED";
 	if (last)
 		w->end_sent = true;
+	/* where there is no reading by id, the whole list answers marks */
+	if (last && w->d && !px_models[w->model].get_path) {
+		c->page.settled_epoch = w->began_epoch;
+		c->page.settled_did = w->d->row.did;
+		c->page.settled_view = px_models[w->model].view_of >= 0;
+	}
 	w->jobs++;
 	sync_submit(w->s, &c->page.job);
 }
@@ -943,6 +950,8 @@ void walk_start(struct px_sync *s, struct sdir *d, enum px_purpose purpose)
 						       : NULL;
 	if (d->row.cursor)
 		cursor_read(w, d->row.cursor);
+	else
+		w->began_epoch = px_ingest_epoch(s->ingest);
 	w->began_done = w->applied;
 	walk_log_started(w);
 }

@@ -123,3 +123,42 @@ fail() {
   echo "$@"
   return 1
 }
+
+# ---- live ----
+
+# start_live [OPTIONS...]: a daemon that receives deliveries, and a hook for all of them.
+start_live() {
+  printf 'whsec-one-two-three\n' >"$T/secret"
+  chmod 600 "$T/secret"
+  start_daemon --webhook-listen 127.0.0.1:0 --webhook-secret-file "$T/secret" "$@" || return 1
+  HOOK=http://$(jq -r .webhooks.listening "$M/status.json")/webhook
+  export HOOK
+  hook
+}
+
+# One hook without a model gets everything.
+hook() {
+  curl -fsS -m 30 -H 'Authorization: Bearer sim-key' -d "{\"url\":\"$HOOK\",\"active\":true,\"secret\":\"whsec-one-two-three\",
+    \"triggers\":[\"DATA_NEW\",\"DATA_UPDATE\",\"SYNC_COMPLETE\",\"FIRST_SYNC_COMPLETE\",\"JOB_FAILURE\",\"WRITE_OPERATION_FAILURE\"]}" \
+    "$URL/v1/webhooks/" >/dev/null
+}
+
+# Until the simulator has nothing to deliver and the mirror nothing to read again.
+settle() {
+  control POST wait '{"timeout_ms":20000}' >/dev/null || return 1
+  until_true "${1:-30}" nothing_pending
+}
+
+nothing_pending() {
+  [ "$(sqlite3 "file:$T/store.db?mode=ro" 'select (select count(*) from pending) + (select count(*) from inbox)')" = 0 ]
+}
+
+# deliver BODY [CURL OPTIONS...]: a delivery of our own, signed; prints the status.
+deliver() {
+  local body=$1 sig
+  shift
+  sig=$(printf %s "$body" | openssl dgst -sha256 -hmac whsec-one-two-three | sed 's/.*= //')
+  curl -s -m 30 -o "$T/answer" -w '%{http_code}' -H "propexo-signature: $sig" "$@" --data-binary "$body" "$HOOK"
+}
+
+last_events() { tail -n "${1:-1}" "$M/events/latest.jsonl"; }
