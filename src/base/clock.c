@@ -93,8 +93,10 @@ int64_t px_clock_mono_ns(void)
 	/* a step back of the test's clock is one of the wall clock only: time has gone on */
 	pthread_mutex_lock(&test_lock);
 	now = test_now(NULL);
-	if (now > test_seen_ns)
-		test_mono_ns += test_seen_ns ? now - test_seen_ns : now;
+	if (!test_seen_ns)
+		test_mono_ns = read_ns(CLOCK_MONOTONIC);
+	else if (now > test_seen_ns)
+		test_mono_ns += now - test_seen_ns;
 	test_seen_ns = now;
 	now = test_mono_ns;
 	pthread_mutex_unlock(&test_lock);

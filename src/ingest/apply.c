@@ -38,6 +38,9 @@ static px_rc log_line(struct applying *a, const struct px_integration *i, const 
 	enum px_outcome outcome, const char *detail, struct px_err *err)
 {
 	a->lines++;
+	/* what a delivery or a walk has brought already is no news */
+	if (outcome == PX_OUTCOME_DUPLICATE && strcmp(a->source, "data-diff") == 0)
+		return PX_OK;
 	return px_log_append(a->tx,
 		&(struct px_log_line){
 			.source = a->source,
@@ -133,8 +136,8 @@ static px_rc update(struct applying *a, const struct px_dir *dir, const struct p
 
 	if (rc)
 		return rc;
-	rc = px_doc_splice(
-		doc.data, doc.len, a->e->diff_new, a->e->diff_previous, &out, &verdict, err);
+	rc = px_doc_splice(doc.data, doc.len, a->e->diff_new.p ? a->e->diff_new : a->e->payload,
+		a->e->diff_previous, &out, &verdict, err);
 	if (rc == PX_ELIMIT || rc == PX_ESYNTAX) {
 		verdict = PX_SPLICE_MISMATCH;
 		rc = PX_OK;
@@ -149,7 +152,8 @@ static px_rc update(struct applying *a, const struct px_dir *dir, const struct p
 	if (is_late(a->e, state)) {
 		*ret = PX_OUTCOME_STALE;
 		*ret_detail = "older than the stored record; it is read again";
-	} else if (verdict == PX_SPLICE_APPLIED && !a->mark_only) {
+	} else if (verdict == PX_SPLICE_APPLIED && !a->mark_only &&
+		   a->e->kind == PX_EVENT_DATA_UPDATE) {
 		*ret = PX_OUTCOME_APPLIED;
 		rc = put_spliced(a, dir->did, entry->name, &out, err);
 	} else if (verdict == PX_SPLICE_MISMATCH) {
@@ -186,7 +190,7 @@ static px_rc apply_to(struct applying *a, const struct px_integration *i, const 
 			a->e->kind == PX_EVENT_DATA_UPDATE)
 			return PX_OK;
 		rc = mark(a, dir->did, a->e->record_id, err);
-	} else if (a->e->kind == PX_EVENT_DATA_UPDATE && a->e->diff_new.p) {
+	} else if (a->e->kind == PX_EVENT_DATA_UPDATE ? a->e->diff_new.p : a->e->payload.p) {
 		rc = update(a, dir, &entry, &state, &outcome, &detail, err);
 	} else {
 		rc = mark(a, dir->did, a->e->record_id, err);

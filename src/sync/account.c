@@ -288,6 +288,7 @@ static void listing_after(struct px_job *job)
 		px_log_limited(PX_LOG_WARN, "sync", "list of integrations: %s", err.msg);
 	} else {
 		s->known = true;
+		s->diffs_due = true;
 		s->list_failures = 0;
 		s->refresh_due_ms = s->conf->refresh_s ? px_clock_mono_ms() +
 								 (int64_t)s->conf->refresh_s * 1000

@@ -124,6 +124,9 @@ bool fill_idle(const struct px_sync *s)
 {
 	if (s->walks || s->jobs_out || px_api_waiting((struct px_api *)s->api, PX_PURPOSES))
 		return false;
+	if (s->asks_out || s->marked || s->diffs_out ||
+		(s->diffs_due && s->diffs_honoured >= 0 && !s->diffs_retry_ms))
+		return false;
 	for (size_t i = 0; i < s->count; i++)
 		for (int m = 0; m < PX_MODEL_COUNT; m++) {
 			const struct sdir *d = &s->integs[i]->dirs[m];

@@ -249,6 +249,7 @@ static void loop_once(struct px_sync *s, bool refresh)
 	if (refresh && !s->listing && now >= s->refresh_due_ms)
 		account_refresh(s);
 	if (s->known) {
+		diffs_schedule(s);
 		hydrate_schedule(s);
 		fill_schedule(s);
 		files_schedule(s);
@@ -334,6 +335,7 @@ void px_sync_free(struct px_sync *s)
 	run_ended(s);
 	walk_free_all(s);
 	hydrate_free(s);
+	diffs_free(s);
 	account_free(s);
 	take_pokes(s);
 	px_reader_close(s->reader);

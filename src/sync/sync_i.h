@@ -28,6 +28,8 @@ enum {
 	FILES_MIN_MS = 3600000,	   /* small files of an integration: at most hourly */
 };
 
+enum { DIFFS_SEEN = 8192 };
+
 struct walk;
 struct since;
 struct ask;
@@ -86,6 +88,13 @@ struct px_sync {
 	size_t asks_out;
 	bool marked; /* there are new marks */
 	int64_t marks_newest_ms, burst_began_ms, marks_due_ms;
+
+	/* the account's log of changes */
+	bool diffs_due, diffs_out, diffs_more, diffs_loaded;
+	int diffs_honoured; /* -1: refused, 0: not known yet */
+	char *diffs_watermark;
+	int64_t diffs_watermark_ns, diffs_from_ms, diffs_offset, diffs_retry_ms, diffs_note_due_ms;
+	uint64_t diffs_seen[DIFFS_SEEN]; /* hashes of ids of rows handled lately */
 
 	bool reachable, authorized; /* as last logged */
 	int64_t board_due_ms;
@@ -149,6 +158,11 @@ bool since_start(struct px_sync *s, struct sdir *d, int64_t from_ms, enum px_pur
 
 void hydrate_schedule(struct px_sync *s);
 void hydrate_free(struct px_sync *s);
+
+/* ---- diffs.c: what the account's log of changes names */
+
+void diffs_schedule(struct px_sync *s);
+void diffs_free(struct px_sync *s);
 
 /* ---- files.c: the small files beside the models */
 

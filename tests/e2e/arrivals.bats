@@ -98,3 +98,14 @@ teardown() { finish; }
   [ "$(sha256sum <"$M/events/2026-11-23.jsonl")" = "$old" ]
   cat "$M"/events/2026-*.jsonl | jq -se 'map(.seq) as $s | map(.time) as $t | $s == ($s | sort) and $t == ($t | sort)' >/dev/null
 }
+@test "what happened while the daemon was away is found" {
+  start_sim --integrations 2 --total 2000 --rate-limit 0
+  start_live
+  ready
+  umount_daemon
+  control POST update '{"model":"residents","count":40}' >/dev/null
+  control POST create '{"model":"leases","count":10}' >/dev/null
+  control POST sync '{"updates":100,"creates":20,"events":false}' >/dev/null
+  start_live
+  until_true 60 check_tree --last-seen
+}
