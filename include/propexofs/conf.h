@@ -64,8 +64,10 @@ struct px_conf {
 			       nothing */
 	bool sloppy, fake, verbose, no_mtab; /* mount(8)'s -s -f -v -n, as helper */
 	bool json, lazy;
-	int wait_s;    /* ready --wait, -1: none */
-	int max_age_s; /* ready --max-age, -1: none */
+	bool follow;		       /* events -f */
+	struct px_strings since, exec; /* events --since, --exec: the last one counts */
+	int wait_s;		       /* ready --wait, -1: none */
+	int max_age_s;		       /* ready --max-age, -1: none */
 
 	struct px_secret key;
 	struct px_secret *webhook_secrets;

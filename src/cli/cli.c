@@ -50,6 +50,16 @@ static const struct px_command commands[] = {
 			   "it is not mounted\nor failed, 3 when it is not complete, 4 when it is "
 			   "older than --max-age.",
 		.run = px_cmd_ready},
+	{.name = "events",
+		.bit = PX_CMD_EVENTS,
+		.synopsis = "events [-f] [--since SEQ|TIME] [--integration ID] [--model NAME] "
+			    "[--exec CMD]",
+		.summary = "the event log in order, across days",
+		.details =
+			"Reads the store, beside a running daemon or without one. To go on where "
+			"one was, give the seq\nof the last event as --since. A CMD that fails "
+			"ends it with 1.",
+		.run = px_cmd_events},
 };
 
 static const struct px_command helper = {

@@ -28,6 +28,8 @@ void px_conf_release(struct px_conf *c)
 	free(c->fuse_options);
 	strings_release(&c->integrations);
 	strings_release(&c->models);
+	strings_release(&c->since);
+	strings_release(&c->exec);
 	px_secret_wipe(&c->key);
 	for (size_t i = 0; i < c->webhook_secret_count; i++)
 		px_secret_wipe(&c->webhook_secrets[i]);
