@@ -497,9 +497,15 @@ px_rc change_touch(struct sim *s, struct col *c, uint32_t idx, const struct chan
 	return rc;
 }
 
-px_rc change_delete(struct sim *s, struct col *c, uint32_t idx)
+px_rc change_delete(struct sim *s, struct col *c, uint32_t idx, struct px_err *err)
 {
-	return rec_put(s, c, idx, NULL, 0, true);
+	struct px_buf text = PX_BUF_INIT(SIM_TEXT_MAX);
+	bool there = rec_newest(s, c, idx, &text);
+
+	px_buf_release(&text);
+	if (!there)
+		return px_err_set(err, PX_ENOENT, "no such record");
+	return rec_put(s, c, idx, NULL, 0, true) ? px_err_nomem(err) : PX_OK;
 }
 
 px_rc change_embedded(struct sim *s, struct col *c, uint32_t idx, const char *member,

@@ -501,8 +501,7 @@ static px_rc delete_one(struct sim *s, struct col *col, uint32_t idx,
 	const struct change_options *o, struct px_err *err)
 {
 	(void)o;
-	(void)err;
-	return change_delete(s, col, idx);
+	return change_delete(s, col, idx, err);
 }
 
 static void run_update(struct call *c)

@@ -129,7 +129,8 @@ static void pick_each(void *arg, struct span element)
 {
 	struct pick_element *k = arg;
 
-	if (k->id ? token_is(json_member(element.p, element.len, k->column), k->id)
+	if (k->id ? token_is(k->column ? json_member(element.p, element.len, k->column) : element,
+			    k->id)
 		  : k->n == k->want)
 		k->found = element;
 	k->n++;
@@ -152,6 +153,24 @@ static bool side_set(
 }
 
 static bool side_follow(struct join *j, struct integ *in, int model, const char *column);
+
+/* Whether the first side has a row of this one already. */
+static bool joined(const struct join *j, const struct side *d)
+{
+	const struct side *first = &j->side[0];
+	struct pick_element k = {.column = d->column, .id = d->id};
+	struct span v;
+
+	if (!j->nsides)
+		return false;
+	v = json_member(first->text.data, first->text.len, first->field->name);
+	if (!v.p || *v.p != '[')
+		return false;
+	if (first->field->items != PX_TYPE_OBJECT)
+		k.column = NULL;
+	json_elements(v.p, v.len, pick_each, &k);
+	return k.found.p != NULL;
+}
 
 /* The parent among those given, or one at random; for an update rather one that has rows already.
  */
@@ -180,6 +199,10 @@ static bool side_find(struct join *j, struct integ *in, int model, const char *c
 		if (!side_set(j, d, c, idx, column))
 			return false;
 		v = json_member(d->text.data, d->text.len, d->field->name);
+		if (is_new && i < TRIES - 1 && joined(j, d)) {
+			px_buf_release(&d->text);
+			continue;
+		}
 		if (is_new || (v.p && v.len > 2 && *v.p == '[') || i == TRIES - 1) {
 			j->nsides++;
 			return true;
@@ -297,18 +320,22 @@ static px_rc exchange(struct join *j, const struct side *d, struct span old, con
 	return rc;
 }
 
-/* Columns of an element that a row has too: plain values that name no record. */
+/* Columns of an element that a row has too: values that name no record and no time of its own. */
 struct columns {
 	struct join *j;
 	struct px_buf *out;
 };
 
-static bool plain_column(struct span key, struct span value)
+static bool row_column(struct span key)
 {
-	return *value.p != '{' && *value.p != '[' &&
-	       !(key.len >= 2 && !memcmp(key.p + key.len - 2, "id", 2)) &&
+	return !(key.len >= 2 && !memcmp(key.p + key.len - 2, "id", 2)) &&
 	       !(key.len > 3 && !memcmp(key.p + key.len - 3, "_at", 3)) && key.len < 64 &&
 	       !(key.len == 9 && !memcmp(key.p, "last_seen", 9));
+}
+
+static bool plain_column(struct span key, struct span value)
+{
+	return *value.p != '{' && *value.p != '[' && row_column(key);
 }
 
 static void column_each(void *arg, struct span key, struct span value)
@@ -316,7 +343,7 @@ static void column_each(void *arg, struct span key, struct span value)
 	struct columns *k = arg;
 	char name[64];
 
-	if (!plain_column(key, value))
+	if (!row_column(key))
 		return;
 	memcpy(name, key.p, key.len);
 	name[key.len] = '\0';
@@ -334,7 +361,7 @@ static void copy_each(void *arg, struct span key, struct span value)
 	struct px_buf out = PX_BUF_INIT(SIM_TEXT_MAX);
 	char name[64];
 
-	if (!plain_column(key, value))
+	if (!row_column(key))
 		return;
 	memcpy(name, key.p, key.len);
 	name[key.len] = '\0';
@@ -471,7 +498,20 @@ static void link_column(const char *member, char ret[64])
 		ret[len - 1] = '\0';
 }
 
-/* The id that a list of ids gets: the other side's, or any record's. */
+static bool names(const struct side *d, const char *id)
+{
+	struct span v = json_member(d->text.data, d->text.len, d->field->name);
+	struct pick_element k = {.id = id};
+
+	if (!v.p)
+		return false;
+	if (*v.p != '[')
+		return token_is(v, id);
+	json_elements(v.p, v.len, pick_each, &k);
+	return k.found.p != NULL;
+}
+
+/* The id that a list of ids gets: the other side's, or any record's that is not there yet. */
 static bool linked_id(struct join *j, const struct side *d, char id[SIM_ID_MAX])
 {
 	struct col *t;
@@ -485,10 +525,12 @@ static bool linked_id(struct join *j, const struct side *d, char id[SIM_ID_MAX])
 	if (d->field->link < 0)
 		return false;
 	t = &d->c->in->cols[model_base(d->field->link)];
-	if (!pick_record(j->s, t, &idx))
-		return false;
-	(void)rec_id(t, idx, id);
-	return true;
+	for (int i = 0; i < TRIES && pick_record(j->s, t, &idx); i++) {
+		(void)rec_id(t, idx, id);
+		if (!names(d, id))
+			return true;
+	}
+	return false;
 }
 
 /* Whether the sides name each other. */

@@ -156,10 +156,12 @@ static unsigned hex4(const char *p)
 void json_decode(struct span token, struct px_buf *out)
 {
 	static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
-	const char *p = token.p + 1, *end = token.p + token.len - 1;
+	const char *p, *end;
 
 	if (!token.p || token.len < 2 || *token.p != '"')
 		return;
+	p = token.p + 1;
+	end = token.p + token.len - 1;
 	while (p < end) {
 		const char *run = memchr(p, '\\', (size_t)(end - p));
 		const char *at;

@@ -53,7 +53,9 @@ static px_rc begin(struct sim *s, struct px_err *err)
 		rc = server_start(s, err);
 	if (!rc && s->opt.live_s > 0) {
 		s->live_ms = (int64_t)(s->opt.live_s * 1000);
+		(void)pthread_mutex_lock(&s->world.lock);
 		live_start(s);
+		(void)pthread_mutex_unlock(&s->world.lock);
 	}
 	return rc;
 }

@@ -492,8 +492,8 @@ void limit_view(struct sim *s, int64_t *ret_limit, int64_t *ret_used, int64_t *r
 #define SIM_CLASSES(X)                                                                             \
 	X(list)                                                                                    \
 	X(get)                                                                                     \
-	X(sub) X(view) X(integrations) X(integration) X(metadata) X(jobs) X(diffs) X(webhooks)     \
-		X(unknown)
+	X(sub)                                                                                     \
+	X(view) X(integrations) X(integration) X(metadata) X(jobs) X(diffs) X(webhooks) X(unknown)
 #define SIM_CLASS_ENUM(name) CLASS_##name,
 enum sim_class { SIM_CLASSES(SIM_CLASS_ENUM) CLASS_COUNT };
 #undef SIM_CLASS_ENUM
@@ -702,7 +702,7 @@ px_rc change_update(struct sim *s, struct col *c, uint32_t idx, const struct cha
 	struct px_err *err);
 px_rc change_touch(struct sim *s, struct col *c, uint32_t idx, const struct change_options *o,
 	struct px_err *err);
-px_rc change_delete(struct sim *s, struct col *c, uint32_t idx);
+px_rc change_delete(struct sim *s, struct col *c, uint32_t idx, struct px_err *err);
 /* A member that follows other records' changes: nothing is said of it, updated_at stays. */
 px_rc change_embedded(struct sim *s, struct col *c, uint32_t idx, const char *member,
 	const char *value, size_t len, struct px_err *err);

@@ -11,12 +11,15 @@ begin() {
 
 finish() {
   [ -n "${T:-}" ] || return 0
-  local p
+  local p bad
   for p in "$T"/*.pid; do
     [ -e "$p" ] && kill "$(cat "$p")" 2>/dev/null
   done
   wait 2>/dev/null
+  # what a sanitizer says
+  bad=$(grep -hE 'Sanitizer|runtime error' "$T"/*.log)
   rm -rf "$T"
+  [ -z "$bad" ] || fail "$bad"
 }
 
 fail() {
@@ -48,7 +51,10 @@ start() {
 
 stop() {
   kill "$(cat "$T/$1.pid")"
-  wait "$(cat "$T/$1.pid")"
+  local pid
+  pid=$(cat "$T/$1.pid")
+  rm "$T/$1.pid"
+  wait "$pid"
 }
 
 get() {
@@ -69,9 +75,10 @@ is() { [ "$1" = "$2" ] || fail "expected: $1" $'\n'"     got: $2"; }
 
 # error_is STATUS CODE: of the last answer, in the documented form.
 error_is() {
-  is "$1" "$status" && is application/json "$(header content-type)" &&
-    jq -e --arg c "$2" '(.error.code == $c) and (.error.message | type == "string") and (.error.details | type == "object")' \
-      "$T/body" >/dev/null || fail "$(head -c 300 "$T/body")"
+  is "$1" "$status" || return 1
+  is application/json "$(header content-type)" || return 1
+  jq -e --arg c "$2" '(.error.code == $c) and (.error.message | type == "string") and (.error.details | type == "object")' \
+    "$T/body" >/dev/null || fail "$(head -c 300 "$T/body")"
 }
 
 # control GET|POST PATH [JSON]
@@ -110,25 +117,29 @@ parents() { jq -r --arg m "$1" 'select(.model == $m) | .id | @uri' "$T/truth"; }
 
 # walk PATH QUERY: all records, page by page, a line each.
 walk() {
-  local offset=0 n
+  local offset=0 n limit=${LIMIT:-250}
   while :; do
-    page "$1?limit=${LIMIT:-250}&offset=$offset&$2" >/dev/null || return 1
-    jq -c '.results[]' "$T/body"
-    n=$(jq '.results | length' "$T/body")
+    get "$1?limit=$limit&offset=$offset&$2" && is 200 "$status" || return 1
+    jq -c '.results[]' "$T/body" >"$T/walk"
+    cat "$T/walk"
+    n=$(wc -l <"$T/walk")
     offset=$((offset + n))
-    [ "$n" = "${LIMIT:-250}" ] || return 0
+    [ "$n" = "$limit" ] || return 0
   done
 }
 
-# What the API serves when everything is walked, as lines of model and record, sorted: to compare with the truth.
-walk_all() {
-  local model path
+# What the API serves of everything, as lines of model and record, sorted: to compare with the truth. No collection may
+# have more than a page.
+pages_all() {
+  local model
   control GET truth >"$T/truth"
   for model in $(control GET integrations | jq -r '.[0].models | keys[]'); do
-    while IFS= read -r path; do
-      walk "$path" 'order-by=created_at:asc,id:asc' | jq -c --arg m "$model" '[$m, .]' || return 1
-    done < <(list_paths "$model")
-  done | sort
+    list_paths "$model" | sed "s|.*|$model &|"
+  done >"$T/paths"
+  sed "s|^[^ ]* \(.*\)|url = \"$URL\1?limit=250\&order-by=created_at:asc,id:asc\"|" "$T/paths" >"$T/urls"
+  curl -gfsS -H "$H" -K "$T/urls" >"$T/pages" || return 1
+  jq -cn --rawfile p "$T/paths" '($p / "\n" | map(split(" ")[0])) as $m | foreach inputs as $i (-1; . + 1;
+    if $i.meta.hasMore then error("more than a page") else [$m[.], $i.results[]] | .[0] as $name | .[1:][] | [$name, .] end)' "$T/pages" | sort
 }
 
 truth_lines() { jq -c '[.model, .record]' "$T/truth" | sort; }
