@@ -121,6 +121,17 @@ struct px_mark_job {
 };
 void px_mark_job_init(struct px_mark_job *m);
 
+/* A record that the API no longer has, as an answer to a request sent after sent_epoch says. Does
+ * nothing when something was applied to it since. */
+struct px_remove_job {
+	struct px_job job;
+	int64_t did;
+	char *id; /* the submitter's to free */
+	int64_t sent_epoch;
+	bool removed; /* result */
+};
+void px_remove_job_init(struct px_remove_job *r);
+
 /* The account's list of integrations as a refresh read it, whole. */
 struct px_account_entry {
 	struct px_integration integration; /* iid is filled in */

@@ -87,6 +87,16 @@ static bool account_needs(const struct px_sync *s, int model)
 	return false;
 }
 
+/* Weekly by default: the whole list again, for what vanished without a word. */
+static void sweep_when_due(const struct px_sync *s, struct sdir *d)
+{
+	int64_t every_ms = (int64_t)s->conf->sweep_days * 86400000;
+
+	if (every_ms && d->row.complete && d->row.reconciled_ms &&
+		px_clock_wall_ms() - d->row.reconciled_ms > every_ms)
+		d->refill = d->sweeping = true;
+}
+
 /* A model that the API refused is asked for again now and then. */
 static void retry_refused(struct sdir *d, int64_t now)
 {
@@ -114,8 +124,11 @@ void fill_schedule(struct px_sync *s)
 			if (d->walk || !d->wanted)
 				continue;
 			retry_refused(d, now);
-			if (needs_walk(d) && now >= d->retry_ms && parent_ready(d))
-				walk_start(s, d, PX_FOR_FILL);
+			sweep_when_due(s, d);
+			if (!needs_walk(d) || now < d->retry_ms || !parent_ready(d))
+				continue;
+			walk_start(s, d, d->sweeping ? PX_FOR_SWEEP : PX_FOR_FILL);
+			d->sweeping = false;
 		}
 	}
 }
@@ -124,7 +137,7 @@ bool fill_idle(const struct px_sync *s)
 {
 	if (s->walks || s->jobs_out || px_api_waiting((struct px_api *)s->api, PX_PURPOSES))
 		return false;
-	if (s->asks_out || s->marked || s->diffs_out ||
+	if (s->asks_out || s->absents || s->absents_out || s->marked || s->diffs_out ||
 		(s->diffs_due && s->diffs_honoured >= 0 && !s->diffs_retry_ms))
 		return false;
 	for (size_t i = 0; i < s->count; i++)

@@ -122,7 +122,7 @@ static void ask_later(struct ask *a, bool definite, const char *why)
 	ask_free(a);
 }
 
-static bool is_not_found(const struct px_answer *answer)
+bool sync_is_not_found(const struct px_answer *answer)
 {
 	return answer->rc == PX_ENOENT || (answer->rc == PX_EHTTP && answer->status == 400);
 }
@@ -143,7 +143,7 @@ static void ask_answer(void *arg, const struct px_answer *answer)
 	if (!rc)
 		rc = px_page_parse(answer->body, answer->len, &page, &err);
 	if (rc || !page.count) {
-		bool definite = is_not_found(answer) || (!rc && !page.count);
+		bool definite = sync_is_not_found(answer) || (!rc && !page.count);
 
 		px_page_release(&page);
 		ask_later(a, definite, rc ? err.msg : "not found");

@@ -251,6 +251,7 @@ static void loop_once(struct px_sync *s, bool refresh)
 	if (s->known) {
 		diffs_schedule(s);
 		hydrate_schedule(s);
+		sweep_schedule(s);
 		fill_schedule(s);
 		files_schedule(s);
 	}
@@ -336,6 +337,7 @@ void px_sync_free(struct px_sync *s)
 	walk_free_all(s);
 	hydrate_free(s);
 	diffs_free(s);
+	sweep_free(s);
 	account_free(s);
 	take_pokes(s);
 	px_reader_close(s->reader);

@@ -33,15 +33,18 @@ enum { DIFFS_SEEN = 8192 };
 struct walk;
 struct since;
 struct ask;
+struct absent;
 
 /* A model of an integration. */
 struct sdir {
 	struct px_dir row; /* as committed, or about to be */
 	int model; /* index into px_models, -1: a model of another version of this program */
 	struct sinteg *integ;
-	struct walk *walk; /* under way, or NULL */
-	bool wanted;	   /* passes --model and --integration */
-	bool refill;	   /* read again although complete */
+	struct walk *walk;  /* under way, or NULL */
+	bool wanted;	    /* passes --model and --integration */
+	bool refill;	    /* read again although complete */
+	bool sweeping;	    /* for being due alone: nothing is in a hurry */
+	int64_t drift_walk; /* a walk that missed too many to be believed alone; 0: none */
 	int failures;
 	int64_t retry_ms;	/* px_clock_mono_ms: not before */
 	bool since_out;		/* a walk over what changed is under way */
@@ -86,6 +89,8 @@ struct px_sync {
 	int since_honoured; /* updated_at_gte: 1 yes, -1 no, 0 not known yet */
 	struct ask *asks;   /* by-id requests under way */
 	size_t asks_out;
+	struct absent *absents; /* to be asked for by id before they are removed */
+	size_t absents_out;
 	bool marked; /* there are new marks */
 	int64_t marks_newest_ms, burst_began_ms, marks_due_ms;
 
@@ -158,6 +163,17 @@ bool since_start(struct px_sync *s, struct sdir *d, int64_t from_ms, enum px_pur
 
 void hydrate_schedule(struct px_sync *s);
 void hydrate_free(struct px_sync *s);
+
+/* Whether the API says for certain that there is no such record (API reference §7: 404, or 400). */
+bool sync_is_not_found(const struct px_answer *answer);
+
+/* ---- sweep.c: what a complete walk did not meet any more */
+
+/* The whole list of d has been read by requests sent after began_epoch (0: not known), `seen`
+ * records of it are stored. */
+void sweep_walk_done(struct px_sync *s, struct sdir *d, int64_t began_epoch, size_t seen);
+void sweep_schedule(struct px_sync *s);
+void sweep_free(struct px_sync *s);
 
 /* ---- diffs.c: what the account's log of changes names */
 

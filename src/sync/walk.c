@@ -54,6 +54,7 @@ struct walk {
 	int model;
 	enum px_purpose purpose;
 	bool fill;	/* ends with FILL_COMPLETE */
+	bool refill;	/* was asked for again: also when it fails */
 	int64_t number; /* of the walk, per directory */
 	struct piece *head, **tail;
 	size_t flying, ready;
@@ -390,6 +391,10 @@ static void walk_fail(struct walk *w, const struct px_err *err)
 		return;
 	w->failed = true;
 	w->err = *err;
+	for (size_t i = 0; w->refill && i < s->count; i++)
+		if (!w->d || w->d == &s->integs[i]->dirs[w->model])
+			s->integs[i]->dirs[w->model].refill |=
+				s->integs[i]->dirs[w->model].row.complete;
 	drop_pieces(w);
 	if (err->code == PX_ECANCELED)
 		return;
@@ -697,6 +702,25 @@ static px_rc fill_states(struct walk *w, struct px_page_job *page, const struct 
 	return PX_OK;
 }
 
+/* What the store has and the whole list had not. A walk that had to leave records out proves
+ * nothing. */
+static void walk_sweep(struct walk *w)
+{
+	struct px_sync *s = w->s;
+
+	if (w->skips || (w->total >= 0 && w->d && !is_sub(w) && w->seen < w->total))
+		return;
+	for (size_t i = 0; i < s->count; i++) {
+		struct sdir *d = &s->integs[i]->dirs[w->model];
+		int64_t seen = 0;
+
+		if ((w->d ? w->d != d : !dir_due(d)) || !d->row.did || d->row.walk != w->number)
+			continue;
+		if (!px_reader_walk_seen(s->reader, d->row.did, w->number, &seen, NULL))
+			sweep_walk_done(s, d, w->began_epoch, (size_t)seen);
+	}
+}
+
 static void page_after(struct px_job *job)
 {
 	struct page_ctx *c = (struct page_ctx *)job;
@@ -709,16 +733,13 @@ static void page_after(struct px_job *job)
 		walk_fail(w, &job->err);
 	}
 	if (!job->rc && c->last) {
-		if (w->d) {
+		if (w->d)
 			w->d->failures = 0;
-			w->d->refill = false;
-		} else {
+		else
 			s->fees_failures = 0;
-			for (size_t i = 0; i < s->count; i++)
-				s->integs[i]->dirs[w->model].refill = false;
-		}
 		px_info("sync", "%s of %s: read to the end, %lld records", walk_name(w), walk_of(w),
 			(long long)w->seen);
+		walk_sweep(w);
 	}
 	px_page_job_release(&c->page);
 	free(c);
@@ -945,6 +966,8 @@ void walk_start(struct px_sync *s, struct sdir *d, enum px_purpose purpose)
 		return;
 	d->walk = w;
 	w->fill = !d->row.complete;
+	w->refill = d->refill;
+	d->refill = false; /* whoever asks from now on wants another walk */
 	w->number = d->row.walk + 1;
 	w->sync_at = d->integ->row.last_completed_sync ? strdup(d->integ->row.last_completed_sync)
 						       : NULL;
@@ -970,9 +993,13 @@ void walk_start_account(struct px_sync *s, int model, enum px_purpose purpose)
 		if (row->walk >= w->number)
 			w->number = row->walk + 1;
 		w->fill |= !row->complete && dir_due(&s->integs[i]->dirs[model]);
+		w->refill |= s->integs[i]->dirs[model].refill;
+		s->integs[i]->dirs[model].refill = false;
 	}
 	if (!px_reader_meta(s->reader, "fees.cursor", &cursor, NULL) && cursor.len)
 		cursor_read(w, cursor.data);
+	else
+		w->began_epoch = px_ingest_epoch(s->ingest);
 	w->began_done = w->applied;
 	walk_log_started(w);
 }

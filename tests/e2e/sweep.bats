@@ -1,0 +1,87 @@
+#!/usr/bin/env bats
+# sweep.bats - what vanishes at the API vanishes here, for certain and not sooner; what is refused does not.
+
+load lib
+
+setup() {
+  begin
+  export PROPEXOFS_TEST_CLOCK=$T/clock
+  "$BIN/tests/testclock" "$T/clock" 2026-11-23T08:00:00Z 20
+  start_sim --integrations 2 --total 3000 --rate-limit 0
+  start_live --refresh 20
+  ready
+  settle
+}
+
+teardown() { finish; }
+
+removed() { jq -sr 'map(select(.event == "RECORD_REMOVED")) | length' "$M/events/latest.jsonl"; }
+
+@test "records that vanish without a word are found by the next whole list, confirmed, and removed; all others stay" {
+  control POST delete '{"integration":0,"model":"residents","count":3}' >/dev/null
+  control POST delete '{"integration":0,"model":"unit-types","count":1}' >/dev/null
+  control POST sync '{"integration":0,"touch":true}' >/dev/null
+  until_true 60 check_tree --last-seen >"$T/out" || fail "$(tail -n 30 "$T/out")"
+  [ "$(removed)" -ge 4 ]
+  # found again: under a new inode, and the log says what happened
+  ls "$M"/integrations/*/residents >/dev/null
+}
+
+@test "the guard: when many are absent nothing goes before two whole lists agree" {
+  D=$M/integrations/$(control GET integrations | jq -r '.[0].id')/residents
+  before=$(ls "$D" | wc -l)
+  [ "$before" -gt 40 ]
+  control POST delete '{"integration":0,"model":"residents","count":40}' >/dev/null
+  control POST sync '{"integration":0,"touch":true}' >/dev/null
+  until_true 30 grep -q '"event":"DRIFT"' "$M/events/latest.jsonl"
+  sleep 2
+  [ "$(ls "$D" | wc -l)" = "$before" ]
+  control POST sync '{"integration":0,"touch":true}' >/dev/null
+  until_true 60 check_tree --last-seen >"$T/out" || fail "$(tail -n 30 "$T/out")"
+  [ "$(ls "$D" | wc -l)" -lt "$before" ]
+}
+
+@test "a list that loses records they are still there by id: nothing is removed" {
+  id=$(jq -r 'select(.model == "residents") | .id' <(control GET 'truth?model=residents&ids=1') | sed -n 5p)
+  control POST fault "$(jq -nc --arg id "$id" '{fault:"status",status:500,kind:"get",model:"residents",times:0}')" >/dev/null
+  control POST delete '{"integration":0,"model":"residents","count":2}' >/dev/null
+  control POST sync '{"integration":0,"touch":true}' >/dev/null
+  until_true 30 grep -q '"event":"RECONCILED"' "$M/events/latest.jsonl"
+  sleep 2
+  # the API cannot say: they stay
+  [ "$(removed)" = 0 ]
+  control POST fault/clear >/dev/null
+  control POST sync '{"integration":0,"touch":true}' >/dev/null
+  until_true 60 check_tree --last-seen >"$T/out" || fail "$(tail -n 30 "$T/out")"
+}
+
+@test "by itself after --sweep days" {
+  control POST delete '{"integration":1,"model":"leases","count":2}' >/dev/null
+  "$BIN/tests/testclock" "$T/clock" 2026-12-01T08:00:00Z 20
+  until_true 60 check_tree --last-seen >"$T/out" || fail "$(tail -n 30 "$T/out")"
+}
+
+@test "a model that is refused or switched off keeps its directory; an integration disabled or archived stays" {
+  id=$(control GET integrations | jq -r '.[0].id')
+  kept=$(ls "$M/integrations/$id/leases" | wc -l)
+  control POST permission '{"model":"leases","allowed":false}' >/dev/null
+  control POST model '{"integration":0,"model":"units","enabled":false}' >/dev/null
+  units=$(ls "$M/integrations/$id/units" | wc -l)
+  control POST sync '{"integration":0,"touch":true}' >/dev/null
+  sleep 4
+  [ "$(ls "$M/integrations/$id/leases" | wc -l)" = "$kept" ]
+  [ "$(ls "$M/integrations/$id/units" | wc -l)" = "$units" ]
+  control POST integration '{"integration":1,"op":"disable"}' >/dev/null
+  control POST integration '{"integration":0,"op":"archive"}' >/dev/null
+  sleep 4
+  [ "$(ls "$M/integrations/$id/leases" | wc -l)" = "$kept" ]
+  until_true 10 sh -c "jq -e '.archived == true' '$M/integrations/$id/status.json' >/dev/null"
+}
+
+@test "a key of another account is not believed: nothing changes, UNAUTHORIZED is logged" {
+  before=$(find "$M/integrations" -type f -path '*/*/*.json' | wc -l)
+  control POST account '{"show":"other"}' >/dev/null
+  until_true 30 grep -q '"event":"UNAUTHORIZED"' "$M/events/latest.jsonl"
+  [ "$(find "$M/integrations" -type f -path '*/*/*.json' | wc -l)" -ge "$before" ]
+  [ "$(ls "$M/integrations" | wc -l)" = 2 ]
+}
