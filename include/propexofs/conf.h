@@ -64,6 +64,7 @@ struct px_conf {
 			       nothing */
 	bool sloppy, fake, verbose, no_mtab; /* mount(8)'s -s -f -v -n, as helper */
 	bool json, lazy;
+	int sample;		       /* verify --sample, 0: all */
 	bool follow;		       /* events -f */
 	struct px_strings since, exec; /* events --since, --exec: the last one counts */
 	int wait_s;		       /* ready --wait, -1: none */

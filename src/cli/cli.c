@@ -50,6 +50,14 @@ static const struct px_command commands[] = {
 			   "it is not mounted\nor failed, 3 when it is not complete, 4 when it is "
 			   "older than --max-age.",
 		.run = px_cmd_ready},
+	{.name = "verify",
+		.bit = PX_CMD_VERIFY,
+		.synopsis = "verify [--sample N] [options]",
+		.summary = "read the API again and compare it with the store",
+		.details = "Prints a line for each record that differs, also at a second look, and "
+			   "exits with 4 then;\nwith 3 when something could not be read. Changes "
+			   "nothing; works beside a running daemon.",
+		.run = px_cmd_verify},
 	{.name = "events",
 		.bit = PX_CMD_EVENTS,
 		.synopsis = "events [-f] [--since SEQ|TIME] [--integration ID] [--model NAME] "

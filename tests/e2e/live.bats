@@ -184,8 +184,9 @@ member() { jq -r ".$1" "$F"; }
     [ "$(deliver "$body")" = 200 ]
     kill_daemon
     start_live
-    until_true 10 sh -c "grep -rq '\"first_name\": \"Killed$n\"' '$M/integrations' || grep -q 'Killed$n' '$M/events/latest.jsonl'"
-    [ "$(grep -c "Killed$n" "$M/events/latest.jsonl")" = 1 ]
+    until_true 10 sh -c "grep '\"source\":\"webhook\"' '$M/events/latest.jsonl' | grep -q 'Killed$n'"
+    # the account's log of changes may tell of it, too
+    [ "$(grep '"source":"webhook"' "$M/events/latest.jsonl" | grep -c "Killed$n")" = 1 ]
     settle
   done
   check_tree

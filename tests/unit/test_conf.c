@@ -166,6 +166,10 @@ IS(incomplete, c->incomplete_partial)
 IS(lazy, c->lazy)
 IS(json, c->json)
 IS(wait, c->wait_s == 5)
+IS(sample, c->sample == 7)
+IS(follow, c->follow)
+IS(since, c->since.count == 1 && !strcmp(c->since.list[0], "12"))
+IS(exec, c->exec.count == 1 && !strcmp(c->exec.list[0], "cat"))
 IS(max_age, c->max_age_s == 0)
 IS_TEXT(name, "other")
 
@@ -198,6 +202,10 @@ static const struct sample samples[] = {
 	{"lazy", NULL, is_lazy, PX_CMD_UMOUNT},
 	{"json", NULL, is_json, PX_CMD_STATUS},
 	{"wait", "5", is_wait, PX_CMD_READY},
+	{"sample", "7", is_sample, PX_CMD_VERIFY},
+	{"follow", NULL, is_follow, PX_CMD_EVENTS},
+	{"since", "12", is_since, PX_CMD_EVENTS},
+	{"exec", "cat", is_exec, PX_CMD_EVENTS},
 	{"max-age", "0", is_max_age, PX_CMD_READY},
 };
 
