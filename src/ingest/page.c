@@ -25,12 +25,16 @@ static bool sent_too_early(const struct px_record_state *s, int64_t sent_epoch)
 	return sent_epoch <= applied;
 }
 
-static bool is_older(const char *theirs, const char *ours)
+/* Below, at, above 0: the API's time lies before, at, after the stored one; 0 also when one is not
+ * known. */
+static int time_order(const char *theirs, const char *ours)
 {
 	int64_t a, b;
 
-	return theirs && *ours && !px_time_parse(theirs, strlen(theirs), &a) &&
-	       !px_time_parse(ours, strlen(ours), &b) && a < b;
+	if (!theirs || !*ours || px_time_parse(theirs, strlen(theirs), &a) ||
+		px_time_parse(ours, strlen(ours), &b))
+		return 0;
+	return a < b ? -1 : a > b;
 }
 
 /* Whether the answer looks like the record before what a delivery has told of it. */
@@ -38,8 +42,9 @@ static bool may_lag(const struct px_record_state *s, const struct px_record *r, 
 {
 	if (s->source != PX_SOURCE_WEBHOOK || now_ms - s->patched_ms > LAG_MS)
 		return false;
-	if (is_older(r->updated_at, s->updated_at))
-		return true;
+	/* back at a former state, and said to be later than it: A to B to A is three changes */
+	if (time_order(r->updated_at, s->updated_at))
+		return time_order(r->updated_at, s->updated_at) < 0;
 	for (size_t i = 0; i + 16 <= s->before_len; i += 16)
 		if (!memcmp(s->before + i, r->core_digest, 16))
 			return true;
