@@ -148,10 +148,12 @@ static void advance(struct px_limiter *l, int64_t now_ms)
 /* The counters at the end of a slot; the oldest kept for one that is older. */
 static struct counters at_slot(const struct px_limiter *l, int64_t slot)
 {
+	static const struct counters none;
+
 	if (slot >= l->slot)
 		return l->now;
 	slot = most(slot, l->slot - SLOTS + 1);
-	return slot < 0 ? (struct counters){0} : l->history[slot % SLOTS];
+	return slot < 0 ? none : l->history[slot % SLOTS];
 }
 
 /* The counters at ms, at least and at most. */

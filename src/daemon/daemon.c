@@ -276,7 +276,7 @@ static void tell(int fd, px_rc rc, const struct px_err *err)
 
 static px_rc wait_verdict(int fd, struct px_err *err)
 {
-	struct verdict v;
+	struct verdict v = {.rc = PX_EIO};
 	size_t have = 0;
 
 	while (have < sizeof v) {

@@ -195,7 +195,7 @@ total() { page "/v1/$1/?limit=1" | jq .meta.total; }
 
 @test "hydration: a stub first, then its members in steps" {
   n=$(diffs | wc -l)
-  id=$(first_id hydrate '{"model":"residents","steps":3,"interval_ms":40}')
+  id=$(first_id hydrate '{"model":"residents","steps":3,"interval_ms":500}')
   nulls=$(page "/v1/residents/$id" | jq '[.results[] | select(. == null)] | length')
   control POST wait
   [ "$(page "/v1/residents/$id" | jq '[.results[] | select(. == null)] | length')" -lt $((nulls - 5)) ]
@@ -313,7 +313,7 @@ storm() {
 }
 
 @test "a lag holds back what the API shows, not what is announced" {
-  control POST settings '{"lag_ms":300}'
+  control POST settings '{"lag_ms":4000}'
   n=$(diffs | wc -l) u=$(total units)
   id=$(first_id create '{"model":"units"}')
   is $((n + 1)) "$(diffs | wc -l)"
