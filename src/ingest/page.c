@@ -89,13 +89,13 @@ static px_rc check_order(struct px_ingest_tx *tx, struct px_page_job *p,
 	*ret_dropped = false;
 	if (rc == PX_ENOENT)
 		return PX_OK;
-	if (rc || !state.ino || !memcmp(state.digest, r->record.digest, sizeof state.digest))
+	if (rc || (state.ino && !memcmp(state.digest, r->record.digest, sizeof state.digest)))
 		return rc;
 	if (sent_too_early(&state, p->sent_epoch)) {
 		*ret_dropped = true;
 		rc = px_writer_pending_add(tx->writer, r->did, r->record.id, r->record.id_len,
 			px_ingest_epoch(tx->in), tx->now_ms, tx->now_ms, err);
-	} else if (may_lag(&state, &r->record, tx->now_ms)) {
+	} else if (state.ino && may_lag(&state, &r->record, tx->now_ms)) {
 		rc = ask_later(tx, r, ret_dropped, err);
 	}
 	return rc || !*ret_dropped ? rc : drop(tx, p, r, name, err);

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: MIT */
+/* test_ingest.c - the writer's thread: order by request, marks, deliveries, the changes it
+ * announces. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "propexofs/clock.h"
+#include "propexofs/codec.h"
+#include "propexofs/ingest.h"
+#include "propexofs/model.h"
+#include "propexofs/store_read.h"
+
+struct world {
+	char dir[64], path[96];
+	struct px_feed *feed;
+	struct px_ingest *in;
+	struct px_reader *reader;
+	int64_t iid, did, leases;
+};
+
+static void ok(px_rc rc, const struct px_err *err)
+{
+	if (rc)
+		fail_msg("%s", err->msg);
+}
+
+static void open_world(struct world *w)
+{
+	struct px_err err = {0};
+
+	ok(px_ingest_new(&(struct px_ingest_options){.store = w->path,
+				 .api_url = "http://127.0.0.1",
+				 .history_days = 7,
+				 .feed = w->feed},
+		   &w->in, &err),
+		&err);
+	ok(px_ingest_start(w->in, &err), &err);
+	ok(px_reader_open(w->path, &w->reader, &err), &err);
+}
+
+static void close_world(struct world *w)
+{
+	px_reader_close(w->reader);
+	px_ingest_stop(w->in);
+	px_ingest_free(w->in);
+	w->reader = NULL;
+	w->in = NULL;
+}
+
+static int64_t dir_of(struct world *w, const char *model)
+{
+	struct px_dir d = {0};
+	struct px_err err = {0};
+	int64_t did;
+
+	ok(px_reader_dir_by_name(w->reader, w->iid, model, &d, &err), &err);
+	did = d.did;
+	px_dir_release(&d);
+	return did;
+}
+
+static int set_up(void **state)
+{
+	struct world *w = calloc(1, sizeof *w);
+	struct px_account_job account;
+	struct px_err err = {0};
+	struct px_integration i = {0};
+
+	(void)snprintf(w->dir, sizeof w->dir, "/tmp/px-ingest-XXXXXX");
+	if (!mkdtemp(w->dir))
+		return -1;
+	(void)snprintf(w->path, sizeof w->path, "%s/s.db", w->dir);
+	w->feed = px_feed_new();
+	open_world(w);
+	px_account_job_init(&account);
+	account.entries = calloc(1, sizeof *account.entries);
+	account.count = 1;
+	account.entries[0].integration = (struct px_integration){
+		.id = strdup("cly1"), .name = strdup("Acme"), .active = true, .present = true};
+	account.entries[0].lay_out = true;
+	for (int m = 0; m < PX_MODEL_COUNT; m++)
+		account.entries[0].enabled[m] = true;
+	ok(px_ingest_run(w->in, &account.job, &err), &err);
+	px_account_job_release(&account);
+	ok(px_reader_integration_by_id(w->reader, "cly1", &i, &err), &err);
+	w->iid = i.iid;
+	px_integration_release(&i);
+	w->did = dir_of(w, "residents");
+	w->leases = dir_of(w, "leases");
+	*state = w;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct world *w = *state;
+	char command[128];
+
+	close_world(w);
+	px_feed_free(w->feed);
+	(void)snprintf(command, sizeof command, "rm -rf %s", w->dir);
+	free(w);
+	return system(command);
+}
+
+/* ---- helpers ---- */
+
+enum what { FRESH, REPLACED, SAME, DROPPED };
+
+/* An answer with one record, sent at this epoch. */
+static enum what answer(struct world *w, int64_t did, int64_t epoch, const char *text)
+{
+	struct px_page_job p;
+	struct px_err err = {0};
+	enum what got;
+
+	px_page_job_init(&p);
+	p.records = calloc(1, sizeof *p.records);
+	ok(px_record_parse(text, strlen(text), &p.records[0].record, &err), &err);
+	p.records[0].did = did;
+	p.count = 1;
+	p.sent_epoch = epoch;
+	ok(px_ingest_run(w->in, &p.job, &err), &err);
+	assert_int_equal(p.fresh + p.replaced + p.same + p.dropped, 1);
+	got = p.fresh ? FRESH : p.replaced ? REPLACED : p.same ? SAME : DROPPED;
+	px_page_job_release(&p);
+	return got;
+}
+
+static void body_is(struct world *w, int64_t did, const char *name, const char *part)
+{
+	struct px_buf body = PX_BUF_INIT(1 << 20);
+	struct px_entry e;
+	struct px_err err = {0};
+
+	ok(px_reader_lookup(w->reader, did, name, strlen(name), &e, &err), &err);
+	ok(px_reader_body(w->reader, e.ino, &body, &err), &err);
+	px_buf_addc(&body, '\0');
+	if (!strstr(body.data, part))
+		fail_msg("no %s in %s", part, body.data);
+	px_buf_release(&body);
+}
+
+static bool marked(struct world *w, int64_t did, const char *id)
+{
+	int64_t epoch;
+	int attempts;
+
+	return !px_reader_pending_get(w->reader, did, id, strlen(id), &epoch, &attempts, NULL);
+}
+
+static void finished(struct px_job *job, px_rc rc, const struct px_err *err)
+{
+	(void)err;
+	assert_int_equal(rc, PX_OK);
+	free(job);
+}
+
+struct last {
+	char line[4096];
+	size_t count;
+};
+
+static bool keep(void *arg, int64_t seq, const char *line, size_t len)
+{
+	struct last *l = arg;
+
+	(void)seq;
+	l->count++;
+	(void)snprintf(l->line, sizeof l->line, "%.*s", (int)len, line);
+	return true;
+}
+
+/* Delivers and waits until it has been applied; the last line of the log must hold `part`. */
+static void deliver(struct world *w, const char *body, const char *part)
+{
+	struct px_delivery_job *d = malloc(sizeof *d);
+	struct last before = {.count = 0}, after;
+	struct px_err err = {0};
+
+	ok(px_reader_events(w->reader, 0, keep, &before, &err), &err);
+	px_delivery_job_init(d, body, strlen(body), px_clock_wall_ms());
+	d->job.done = finished;
+	ok(px_ingest_submit(w->in, &d->job, true), &err);
+	for (int tries = 0; tries < 500; tries++) {
+		after = (struct last){.count = 0};
+		ok(px_reader_events(w->reader, 0, keep, &after, &err), &err);
+		if (after.count > before.count)
+			break;
+		(void)nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+	}
+	if (!strstr(after.line, part))
+		fail_msg("no %s in %s", part, after.line);
+}
+
+#define UPDATE(model, id, new, previous)                                                           \
+	"{\"trigger\":\"DATA_UPDATE\",\"data\":{\"event\":\"DATA_UPDATE\",\"object\":\"" model     \
+	"\",\"record_id\":\"" id                                                                   \
+	"\",\"integration_id\":\"cly1\",\"diff\":{\"new\":" new ",\"previous\":" previous "}}}"
+
+#define RECORD(id, name, at)                                                                       \
+	"{\"id\":\"" id "\",\"integration_id\":\"cly1\",\"updated_at\":\"" at                      \
+	"\",\"first_name\":\"" name "\"}"
+
+/* ---- answers ---- */
+
+static void an_answer_sent_before_the_last_apply_is_dropped(void **state)
+{
+	struct world *w = *state;
+	int64_t early = px_ingest_epoch(w->in), late;
+
+	assert_int_equal(answer(w, w->did, px_ingest_epoch(w->in),
+				 RECORD("r1", "Ada", "2026-01-01T00:00:00Z")),
+		FRESH);
+	assert_int_equal(answer(w, w->did, px_ingest_epoch(w->in),
+				 RECORD("r1", "Ada", "2026-01-01T00:00:00Z")),
+		SAME);
+	/* asked before either, and says something else: nobody knows which is right */
+	assert_int_equal(
+		answer(w, w->did, early, RECORD("r1", "Old", "2026-01-01T00:00:00Z")), DROPPED);
+	assert_true(marked(w, w->did, "r1"));
+	body_is(w, w->did, "r1.json", "\"Ada\"");
+	late = px_ingest_epoch(w->in);
+	assert_int_equal(
+		answer(w, w->did, late, RECORD("r1", "New", "2026-01-02T00:00:00Z")), REPLACED);
+	assert_false(marked(w, w->did, "r1"));
+	body_is(w, w->did, "r1.json", "\"New\"");
+}
+
+static void a_mark_outlives_answers_from_before_it(void **state)
+{
+	struct world *w = *state;
+	int64_t before = px_ingest_epoch(w->in);
+
+	deliver(w, UPDATE("residents", "r2", "{\"first_name\":\"B\"}", "{\"first_name\":\"A\"}"),
+		"\"outcome\":\"queued\"");
+	assert_true(marked(w, w->did, "r2"));
+	assert_int_equal(
+		answer(w, w->did, before, RECORD("r2", "A", "2026-01-01T00:00:00Z")), FRESH);
+	assert_true(marked(w, w->did, "r2"));
+	assert_int_equal(answer(w, w->did, px_ingest_epoch(w->in),
+				 RECORD("r2", "B", "2026-01-01T00:00:01Z")),
+		REPLACED);
+	assert_false(marked(w, w->did, "r2"));
+}
+
+/* ---- deliveries ---- */
+
+static void deliveries_by_their_diff(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(answer(w, w->did, px_ingest_epoch(w->in),
+				 RECORD("r3", "A", "2026-01-01T00:00:00Z")),
+		FRESH);
+	deliver(w, UPDATE("residents", "r3", "{\"first_name\":\"B\"}", "{\"first_name\":\"A\"}"),
+		"\"outcome\":\"applied\"");
+	body_is(w, w->did, "r3.json", "\"B\"");
+	assert_true(marked(w, w->did, "r3"));
+	deliver(w, UPDATE("residents", "r3", "{\"first_name\":\"B\"}", "{\"first_name\":\"A\"}"),
+		"\"outcome\":\"duplicate\"");
+	deliver(w, UPDATE("residents", "r3", "{\"first_name\":\"D\"}", "{\"first_name\":\"C\"}"),
+		"other previous values");
+	deliver(w, UPDATE("residents", "r3", "{\"nothing\":1}", "{\"nothing\":2}"),
+		"lacks a member");
+	deliver(w,
+		UPDATE("residents", "r3",
+			"{\"first_name\":\"X\",\"updated_at\":\"2020-01-01T00:00:00Z\"}",
+			"{\"first_name\":\"B\"}"),
+		"\"outcome\":\"stale\"");
+	body_is(w, w->did, "r3.json", "\"B\"");
+	deliver(w, UPDATE("no-such-model", "r3", "{\"a\":1}", "{\"a\":2}"),
+		"\"outcome\":\"unknown-model\"");
+	deliver(w, "{\"event\":\"SOMETHING\",\"integration_id\":\"cly1\"}",
+		"\"outcome\":\"ignored\"");
+	deliver(w, "{\"event\":\"JOB_FAILURE\",\"integration_id\":\"cly1\",\"job_id\":\"j\"}",
+		"\"outcome\":\"noted\"");
+}
+
+static void an_api_that_lags_behind_its_delivery_is_asked_again(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(answer(w, w->did, px_ingest_epoch(w->in),
+				 RECORD("r4", "A", "2026-01-01T00:00:00Z")),
+		FRESH);
+	deliver(w, UPDATE("residents", "r4", "{\"first_name\":\"B\"}", "{\"first_name\":\"A\"}"),
+		"applied");
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(answer(w, w->did, px_ingest_epoch(w->in),
+					 RECORD("r4", "A", "2026-01-01T00:00:00Z")),
+			DROPPED);
+		assert_true(marked(w, w->did, "r4"));
+		body_is(w, w->did, "r4.json", "\"B\"");
+	}
+	/* then it is right */
+	assert_int_equal(answer(w, w->did, px_ingest_epoch(w->in),
+				 RECORD("r4", "A", "2026-01-01T00:00:00Z")),
+		REPLACED);
+	body_is(w, w->did, "r4.json", "\"A\"");
+	assert_false(marked(w, w->did, "r4"));
+}
+
+static void back_at_a_former_state_and_later_is_believed_at_once(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(answer(w, w->did, px_ingest_epoch(w->in),
+				 RECORD("r5", "A", "2026-01-01T00:00:00Z")),
+		FRESH);
+	deliver(w, UPDATE("residents", "r5", "{\"first_name\":\"B\"}", "{\"first_name\":\"A\"}"),
+		"applied");
+	assert_int_equal(answer(w, w->did, px_ingest_epoch(w->in),
+				 RECORD("r5", "A", "2026-01-03T00:00:00Z")),
+		REPLACED);
+	body_is(w, w->did, "r5.json", "\"A\"");
+}
+
+static void joins_mark_the_parents_they_name(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(answer(w, w->did, px_ingest_epoch(w->in),
+				 RECORD("r6", "A", "2026-01-01T00:00:00Z")),
+		FRESH);
+	deliver(w,
+		"{\"event\":\"DATA_NEW\",\"object\":\"residents-to-leases\",\"record_id\":\"j1\","
+		"\"integration_id\":\"cly1\","
+		"\"payload\":{\"id\":\"j1\",\"resident_id\":\"r6\",\"lease_id\":\"l6\"}}",
+		"\"outcome\":\"queued\"");
+	assert_true(marked(w, w->did, "r6"));
+	assert_true(marked(w, w->leases, "l6"));
+}
+
+/* ---- removal, restart, feed ---- */
+
+static void a_removed_record_does_not_come_back_by_an_answer_from_before(void **state)
+{
+	struct world *w = *state;
+	struct px_remove_job r;
+	struct px_err err = {0};
+	struct px_entry e;
+	int64_t before;
+
+	assert_int_equal(answer(w, w->did, px_ingest_epoch(w->in),
+				 RECORD("r7", "A", "2026-01-01T00:00:00Z")),
+		FRESH);
+	px_remove_job_init(&r);
+	r.did = w->did;
+	r.id = (char *)"r7";
+	r.sent_epoch = 1; /* asked before it was stored: no reason to remove it */
+	ok(px_ingest_run(w->in, &r.job, &err), &err);
+	assert_false(r.removed);
+	before = px_ingest_epoch(w->in);
+	r.sent_epoch = px_ingest_epoch(w->in);
+	ok(px_ingest_run(w->in, &r.job, &err), &err);
+	assert_true(r.removed);
+	assert_int_equal(px_reader_lookup(w->reader, w->did, "r7.json", 7, &e, &err), PX_ENOENT);
+	assert_int_equal(
+		answer(w, w->did, before, RECORD("r7", "A", "2026-01-01T00:00:00Z")), DROPPED);
+	assert_int_equal(px_reader_lookup(w->reader, w->did, "r7.json", 7, &e, &err), PX_ENOENT);
+	assert_true(marked(w, w->did, "r7"));
+	assert_int_equal(answer(w, w->did, px_ingest_epoch(w->in),
+				 RECORD("r7", "A", "2026-01-01T00:00:00Z")),
+		FRESH);
+}
+
+static void epochs_and_the_inbox_outlive_the_process(void **state)
+{
+	struct world *w = *state;
+	int64_t epoch = px_ingest_epoch(w->in);
+
+	assert_int_equal(answer(w, w->did, px_ingest_epoch(w->in),
+				 RECORD("r8", "A", "2026-01-01T00:00:00Z")),
+		FRESH);
+	close_world(w);
+	open_world(w);
+	assert_true(px_ingest_epoch(w->in) > epoch);
+	body_is(w, w->did, "r8.json", "\"A\"");
+	deliver(w, UPDATE("residents", "r8", "{\"first_name\":\"B\"}", "{\"first_name\":\"A\"}"),
+		"applied");
+	body_is(w, w->did, "r8.json", "\"B\"");
+}
+
+static void changes_are_announced_after_their_commit(void **state)
+{
+	struct world *w = *state;
+	struct px_changes *c;
+	bool fresh = false, replaced = false, log = false;
+
+	assert_int_equal(answer(w, w->did, px_ingest_epoch(w->in),
+				 RECORD("r9", "A", "2026-01-01T00:00:00Z")),
+		FRESH);
+	assert_int_equal(answer(w, w->did, px_ingest_epoch(w->in),
+				 RECORD("r9", "B", "2026-01-02T00:00:00Z")),
+		REPLACED);
+	deliver(w, UPDATE("residents", "r9", "{\"first_name\":\"C\"}", "{\"first_name\":\"B\"}"),
+		"applied");
+	while ((c = px_feed_take(w->feed, px_clock_mono_ms() + 200)) != NULL) {
+		for (size_t i = 0; i < c->count; i++) {
+			if (c->list[i].name && strcmp(c->list[i].name, "r9.json") != 0)
+				continue;
+			fresh |= c->list[i].kind == PX_CHANGE_NEW && c->list[i].did == w->did;
+			replaced |= c->list[i].kind == PX_CHANGE_REPLACED &&
+				    c->list[i].old_ino >= PX_INO_FIRST;
+			log |= c->list[i].kind == PX_CHANGE_LOG;
+		}
+		px_changes_free(c);
+	}
+	assert_true(fresh);
+	assert_true(replaced);
+	assert_true(log);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		T(an_answer_sent_before_the_last_apply_is_dropped),
+		T(a_mark_outlives_answers_from_before_it),
+		T(deliveries_by_their_diff),
+		T(an_api_that_lags_behind_its_delivery_is_asked_again),
+		T(back_at_a_former_state_and_later_is_believed_at_once),
+		T(joins_mark_the_parents_they_name),
+		T(a_removed_record_does_not_come_back_by_an_answer_from_before),
+		T(epochs_and_the_inbox_outlive_the_process),
+		T(changes_are_announced_after_their_commit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
