@@ -90,9 +90,10 @@ px_rc px_url_base(const char *url, char *ret, size_t size, struct px_err *err);
  */
 
 struct px_answer {
-	px_rc rc; /* 0: status 200 and a whole body. PX_EHTTP, PX_EAUTH (401, 403), PX_ENOENT (404),
-		   * PX_ERATE never (waited out inside), PX_ENET (after retries), PX_ELIMIT (body
-		   * over max), PX_ECANCELED */
+	/* 0: a 2xx status and a whole body. PX_EHTTP, PX_EAUTH (401, 403), PX_ENOENT (404),
+	 * PX_ERATE never (waited out inside), PX_ENET (after retries), PX_ELIMIT (body over max),
+	 * PX_ECANCELED */
+	px_rc rc;
 	int status;	  /* HTTP status, 0 when none came */
 	const char *body; /* valid during the callback; also for error statuses (capped);
 			     NUL-terminated */
@@ -134,7 +135,8 @@ px_rc px_api_get(struct px_api *a, enum px_purpose purpose, const char *path, si
 	void *arg, struct px_err *err);
 
 /* Webhook management only: method POST, PUT or DELETE, path must start with "/v1/webhooks/", body
- * may be NULL. Never retried. */
+ * may be NULL. Sent once: it may have had its effect even when no answer came. Only a 429, which
+ * has none, is waited out. */
 px_rc px_api_manage(struct px_api *a, const char *method, const char *path, const char *body,
 	void (*done)(void *arg, const struct px_answer *answer), void *arg, struct px_err *err);
 

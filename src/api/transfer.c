@@ -113,6 +113,10 @@ static bool set_method(CURL *c, const struct px_request *r)
 
 	if (!strcmp(r->method, "GET"))
 		return curl_easy_setopt(c, CURLOPT_HTTPGET, 1L) == CURLE_OK;
+	/* On a kept connection that ends without a word curl would send the request once more, and
+	 * the first may have been heard. */
+	if (curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L))
+		return false;
 	if (with_body && (curl_easy_setopt(c, CURLOPT_POSTFIELDS, r->body ? r->body : "") ||
 				 curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE,
 					 (curl_off_t)(r->body ? strlen(r->body) : 0))))

@@ -1136,6 +1136,41 @@ static void only_webhooks_are_managed(void **state)
 	server_free(s);
 }
 
+/* A kept connection that the server drops without a word is where curl would send it once more. */
+static void management_is_sent_once(void **state)
+{
+	struct server *s = server_new();
+	struct px_api *a = client(s);
+	struct result r = {0};
+
+	(void)state;
+	ON(s, "/v1/webhooks/", .status = 201, .body = "{}");
+	ON(s, "/v1/webhooks/gone", .how = CLOSE);
+	ON(s, "/v1/webhooks/busy", .status = 429, .headers = "Retry-After: 2\r\n");
+	ON(s, "/v1/webhooks/busy", .status = 204);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(
+			px_api_manage(a, "POST", "/v1/webhooks/", "{}", on_done, &r, NULL), 0);
+		run(a);
+		assert_int_equal(r.rc, 0);
+		assert_int_equal(
+			px_api_manage(a, "POST", "/v1/webhooks/gone", "{}", on_done, &r, NULL), 0);
+		run(a);
+		assert_int_equal(r.rc, PX_ENET);
+		assert_int_equal(r.attempts, 1);
+		assert_int_equal(seen_count(s), 2 * i + 2);
+	}
+	assert_int_equal(
+		px_api_manage(a, "DELETE", "/v1/webhooks/busy", NULL, on_done, &r, NULL), 0);
+	run(a);
+	assert_int_equal(r.rc, 0);
+	assert_int_equal(r.status, 204);
+	assert_int_equal(seen_count(s), 6);
+	free(r.body);
+	px_api_free(a);
+	server_free(s);
+}
+
 static void bad_requests_and_options_are_refused(void **state)
 {
 	static const char *const paths[] = {"", "x", "/a b", "/a\r\nX: y", "/a#b", "/\xc3\xa9"};
@@ -1248,6 +1283,7 @@ int main(void)
 		cmocka_unit_test(urgent_requests_overtake),
 		cmocka_unit_test(bodies_share_a_budget),
 		cmocka_unit_test(only_webhooks_are_managed),
+		cmocka_unit_test(management_is_sent_once),
 		cmocka_unit_test(bad_requests_and_options_are_refused),
 		cmocka_unit_test(the_limiter_is_obeyed),
 		cmocka_unit_test(the_key_was_never_logged),
