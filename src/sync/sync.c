@@ -363,7 +363,7 @@ static void report(const struct px_sync *s,
 			p.models++;
 			if (d->row.complete && !d->walk)
 				p.models_done++;
-			p.done += d->row.records;
+			p.done += d->walk ? walk_applied(d->walk) : d->row.records;
 			p.expected += d->row.expected > d->row.records ? d->row.expected
 								       : d->row.records;
 			if (d->walk && !p.doing)

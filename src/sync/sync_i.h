@@ -144,6 +144,8 @@ void walk_start_account(struct px_sync *s, int model, enum px_purpose purpose);
 void walk_advance_all(struct px_sync *s);
 void walk_free_all(struct px_sync *s);
 void walk_progress(struct px_sync *s);
+/* Records of the list that have gone to ingest. */
+int64_t walk_applied(const struct walk *w);
 
 /* ---- fill.c: what is due */
 

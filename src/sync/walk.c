@@ -733,10 +733,12 @@ static void page_after(struct px_job *job)
 		walk_fail(w, &job->err);
 	}
 	if (!job->rc && c->last) {
-		if (w->d)
+		if (w->d) {
 			w->d->failures = 0;
-		else
+			w->d->row.records = w->seen;
+		} else {
 			s->fees_failures = 0;
+		}
 		px_info("sync", "%s of %s: read to the end, %lld records", walk_name(w), walk_of(w),
 			(long long)w->seen);
 		walk_sweep(w);
@@ -1025,6 +1027,11 @@ void walk_advance_all(struct px_sync *s)
 		walk_apply(w);
 		walk_settle(w);
 	}
+}
+
+int64_t walk_applied(const struct walk *w)
+{
+	return w->applied;
 }
 
 void walk_progress(struct px_sync *s)
