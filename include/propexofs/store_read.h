@@ -38,6 +38,10 @@ px_rc px_reader_list(struct px_reader *r, int64_t did, int64_t after,
  * the record's. */
 px_rc px_reader_version(struct px_reader *r, int64_t ino, struct px_entry *ret, struct px_err *err);
 
+/* Where a version belongs: the directory and the row of its record. */
+px_rc px_reader_place(
+	struct px_reader *r, int64_t ino, int64_t *ret_did, int64_t *ret_rid, struct px_err *err);
+
 /* Copies up to len bytes of a version's body from offset; *ret_len is short only at the end. */
 px_rc px_reader_read(struct px_reader *r, int64_t ino, int64_t offset, char *buf, size_t len,
 	size_t *ret_len, struct px_err *err);

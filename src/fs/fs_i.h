@@ -202,8 +202,13 @@ struct px_fs {
 	_Atomic int64_t replied_ms[DIR_REPLIES];
 	_Atomic uint64_t turn; /* odd while the request thread is at a request */
 
-	pthread_t notifier;
-	_Atomic bool notifier_done;
+	pthread_t notifier, pusher;
+	_Atomic bool notifier_done, pusher_done;
+	struct px_reader *push_reader; /* pusher */
+	pthread_mutex_t push_lock;     /* a leaf */
+	pthread_cond_t push_wake;
+	int64_t push_ino;	 /* guarded by: push_lock; the version read last, 0 none */
+	bool push_ending;	 /* guarded by: push_lock */
 	int wake_fd;		 /* eventfd: somebody wants the request thread to look around */
 	_Atomic int64_t stop_ms; /* real CLOCK_MONOTONIC at which serving ends at the latest; 0: not
 				    asked to */
@@ -227,6 +232,13 @@ static inline size_t dir_slot(uint64_t dir)
 {
 	return (dir * UINT64_C(0x9e3779b97f4a7c15)) >> 56;
 }
+
+/* ---- push.c: the thread that stores bodies ahead of a reader */
+
+void *push_main(void *fs);
+/* A version was read from its beginning. Request thread. */
+void push_note(struct px_fs *fs, int64_t ino);
+void push_stop(struct px_fs *fs);
 
 /* ---- notify.c: the thread that tells the kernel; ends when the feed is closed */
 void *notify_main(void *fs);

@@ -196,6 +196,8 @@ static void op_read(
 	}
 	atomic_fetch_add_explicit(&fs->count[OP_BYTES], out.len, memory_order_relaxed);
 	fuse_reply_buf(req, out.data, out.len);
+	if (!offset && node_unpack(ino).kind == NODE_VERSION)
+		push_note(fs, (int64_t)ino);
 }
 
 /* ---- listings

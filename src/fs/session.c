@@ -144,6 +144,8 @@ px_rc px_fs_mount(const struct px_fs_options *o, const struct px_renderer *rende
 		free(fs);
 		return px_err_nomem(err);
 	}
+	(void)pthread_mutex_init(&fs->push_lock, NULL);
+	(void)pthread_cond_init(&fs->push_wake, NULL);
 	fs->renderer = *renderer;
 	fs->feed = feed;
 	fs->uid = o->uid;
@@ -165,6 +167,8 @@ px_rc px_fs_mount(const struct px_fs_options *o, const struct px_renderer *rende
 		rc = px_reader_open(o->store, &fs->reader, err);
 	if (!rc)
 		rc = px_reader_open(o->store, &fs->feed_reader, err);
+	if (!rc)
+		rc = px_reader_open(o->store, &fs->push_reader, err);
 	if (!rc)
 		rc = make_session(fs, o, err);
 	if (!rc)
@@ -192,6 +196,7 @@ void px_fs_free(struct px_fs *fs)
 	rendered_free(fs);
 	px_reader_close(fs->reader);
 	px_reader_close(fs->feed_reader);
+	px_reader_close(fs->push_reader);
 	known_free(fs->known);
 	free(fs->daylogs);
 	free(fs->reply);
@@ -200,6 +205,8 @@ void px_fs_free(struct px_fs *fs)
 	if (fs->wake_fd >= 0)
 		(void)close(fs->wake_fd);
 	pthread_mutex_destroy(&fs->lock);
+	pthread_mutex_destroy(&fs->push_lock);
+	pthread_cond_destroy(&fs->push_wake);
 	free(fs);
 }
 
@@ -233,7 +240,7 @@ static bool serve_one(struct px_fs *fs, struct fuse_buf *buf)
 
 /* Serves until the connection ends, `until` says so, or the time to stop is over. Returns whether
  * the connection lives. */
-static bool serve(struct px_fs *fs, struct fuse_buf *buf, bool until_notifier_done)
+static bool serve(struct px_fs *fs, struct fuse_buf *buf, bool until_helpers_done)
 {
 	struct pollfd p[2] = {{.fd = fuse_session_fd(fs->se), .events = POLLIN},
 		{.fd = fs->wake_fd, .events = POLLIN}};
@@ -243,9 +250,11 @@ static bool serve(struct px_fs *fs, struct fuse_buf *buf, bool until_notifier_do
 		int64_t left = stop_ms ? stop_ms - now_ms() : -1;
 		eventfd_t ignored;
 
-		if (until_notifier_done ? atomic_load(&fs->notifier_done) : stop_ms && left <= 0)
+		if (until_helpers_done
+				? atomic_load(&fs->notifier_done) && atomic_load(&fs->pusher_done)
+				: stop_ms && left <= 0)
 			return true;
-		if (poll(p, 2, until_notifier_done || left < 0 ? -1 : (int)left) < 0 &&
+		if (poll(p, 2, until_helpers_done || left < 0 ? -1 : (int)left) < 0 &&
 			errno != EINTR)
 			return true;
 		if (p[1].revents)
@@ -262,18 +271,26 @@ px_rc px_fs_serve(struct px_fs *fs, struct px_err *err)
 	int n = 0;
 
 	atomic_store(&fs->notifier_done, !fs->feed);
+	n = pthread_create(&fs->pusher, NULL, push_main, fs);
+	if (n)
+		return px_err_sys(err, n, "cannot start the pusher");
 	if (fs->feed)
 		n = pthread_create(&fs->notifier, NULL, notify_main, fs);
-	if (n)
+	if (n) {
+		push_stop(fs);
+		pthread_join(fs->pusher, NULL);
 		return px_err_sys(err, n, "cannot start the notifier");
-	alive = serve(fs, &buf, false);
-	if (fs->feed) {
-		px_feed_close(fs->feed);
-		/* it may be waiting in the kernel for one of our answers */
-		if (alive)
-			(void)serve(fs, &buf, true);
-		pthread_join(fs->notifier, NULL);
 	}
+	alive = serve(fs, &buf, false);
+	push_stop(fs);
+	if (fs->feed)
+		px_feed_close(fs->feed);
+	/* they may be waiting in the kernel for one of our answers */
+	if (alive)
+		(void)serve(fs, &buf, true);
+	if (fs->feed)
+		pthread_join(fs->notifier, NULL);
+	pthread_join(fs->pusher, NULL);
 	free(buf.mem);
 	return PX_OK;
 }

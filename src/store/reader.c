@@ -546,6 +546,26 @@ static px_rc each_id(struct px_reader *r, sqlite3_stmt *st,
 	return row;
 }
 
+px_rc px_reader_place(
+	struct px_reader *r, int64_t ino, int64_t *ret_did, int64_t *ret_rid, struct px_err *err)
+{
+	sqlite3_stmt *st = px_stmt(r->db, STMT_PLACE, err);
+	int row;
+
+	if (!st)
+		return PX_EIO;
+	px_bind_int(st, 1, ino);
+	row = px_stmt_step(r->db, st, err);
+	if (row < 0)
+		return row;
+	if (!row)
+		return px_err_set(err, PX_ENOENT, "no such version");
+	*ret_did = sqlite3_column_int64(st, 0);
+	*ret_rid = sqlite3_column_int64(st, 1);
+	(void)sqlite3_reset(st);
+	return PX_OK;
+}
+
 px_rc px_reader_walk_seen(
 	struct px_reader *r, int64_t did, int64_t walk, int64_t *ret, struct px_err *err)
 {

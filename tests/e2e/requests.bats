@@ -25,6 +25,19 @@ teardown_file() { finish; }
   [ $((after - before)) -le $((20000 / 5000 + 5 + 8)) ] || [ $((after - before)) -le $((20000 / 20)) ] || fail "$((after - before))"
 }
 
+@test "a fresh grep -r is served ahead of its reader: far fewer requests than files, and the right bytes" {
+  umount_daemon
+  start_daemon
+  ready
+  ls -l "$D" >/dev/null
+  before=$(fuse_count read)
+  grep -r nothing-like-this "$D" || true
+  after=$(fuse_count read)
+  [ $((after - before)) -le 6000 ] || fail "$((after - before)) reads of 20000 files"
+  [ "$(sed -n 's/^propexofs_fuse_pushed_total //p' "$T/metrics")" -ge 10000 ]
+  check_tree
+}
+
 @test "warm: no request for ls -l, find, grep -r, tar, rsync, du" {
   ls -lR "$D" >/dev/null
   grep -r nothing-like-this "$D" || true
