@@ -22,6 +22,7 @@ struct px_writer;
  * px_store_set_aside and try again). The directory of path is created (0700) when its parent
  * exists.
  */
+/* api_url NULL: of whatever API. */
 px_rc px_writer_open(
 	const char *path, const char *api_url, struct px_writer **ret, struct px_err *err);
 void px_writer_close(struct px_writer *w); /* accepts NULL; releases the lock */

@@ -68,6 +68,12 @@ static const struct px_command commands[] = {
 			"one was, give the seq\nof the last event as --since. A CMD that fails "
 			"ends it with 1.",
 		.run = px_cmd_events},
+	{.name = "forget",
+		.bit = PX_CMD_FORGET,
+		.synopsis = "forget [--integration ID] [--model NAME]",
+		.summary = "delete what is stored; the only way a filled directory goes away",
+		.details = "Not beside a running daemon. What the API still serves is read again.",
+		.run = px_cmd_forget},
 };
 
 static const struct px_command helper = {

@@ -42,6 +42,7 @@ px_rc px_cmd_sync(struct px_conf *c, int *ret_code, struct px_err *err);
 px_rc px_cmd_status(struct px_conf *c, int *ret_code, struct px_err *err);
 px_rc px_cmd_ready(struct px_conf *c, int *ret_code, struct px_err *err);
 px_rc px_cmd_verify(struct px_conf *c, int *ret_code, struct px_err *err);
+px_rc px_cmd_forget(struct px_conf *c, int *ret_code, struct px_err *err);
 px_rc px_cmd_events(struct px_conf *c, int *ret_code, struct px_err *err);
 
 /* ---- what subcommands share ---- */

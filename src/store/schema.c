@@ -142,9 +142,12 @@ static px_rc migrate(struct px_db *db, int64_t from, struct px_err *err)
 
 static px_rc bind_url(struct px_db *db, const char *api_url, struct px_err *err)
 {
-	sqlite3_stmt *st = px_stmt(db, STMT_META_GET, err);
+	sqlite3_stmt *st;
 	int row;
 
+	if (!api_url) /* whoever only deletes does not care whose it is */
+		return PX_OK;
+	st = px_stmt(db, STMT_META_GET, err);
 	if (!st)
 		return err ? err->code : PX_EIO;
 	px_bind_text(st, 1, "api_url");

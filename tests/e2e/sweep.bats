@@ -85,3 +85,28 @@ removed() { jq -sr 'map(select(.event == "RECORD_REMOVED")) | length' "$M/events
   [ "$(find "$M/integrations" -type f -path '*/*/*.json' | wc -l)" -ge "$before" ]
   [ "$(ls "$M/integrations" | wc -l)" = 2 ]
 }
+
+@test "forget: what is named goes, and nothing else; what the API still has comes again" {
+  id=$(control GET integrations | jq -r '.[0].id')
+  forget() { timeout 20 "$BIN/propexofs" forget --store "$T/store.db" "$@"; }
+  run forget --model leases
+  [ "$status" = 1 ]
+  [[ $output == *"$(cat "$T/daemon.pid")"* ]] || fail "$output"
+  umount_daemon
+  run forget
+  [ "$status" = 2 ]
+  run forget --model leases --integration nobody
+  [ "$status" = 1 ]
+  forget --model leases --integration "$id"
+  start_daemon --offline
+  [ ! -e "$M/integrations/$id/leases" ]
+  [ "$(find "$M/integrations" -path '*/leases/*.json' | wc -l)" -gt 0 ]
+  umount_daemon
+  forget --integration "$id"
+  start_daemon --offline
+  [ ! -e "$M/integrations/$id" ]
+  [ "$(ls "$M/integrations" | wc -l)" = 1 ]
+  umount_daemon
+  start_live
+  until_true 30 check_tree >"$T/out" || fail "$(tail -n 20 "$T/out")"
+}
