@@ -19,6 +19,7 @@ static const struct {
 	{"status.json", "the daemon, the API, the store, a line of truth for each integration"},
 	{"metrics.prom", "the same as Prometheus text"},
 	{"schema/<model>.json", "JSON Schema of a model: members, types, where its ids lead"},
+	{"events/<day>.jsonl", "what happened, a line each; latest.jsonl is the newest day"},
 	{"by-name/<name>", "links to the integrations, by their names"},
 	{"integrations/<id>/", "one directory for each integration:"},
 	{"  integration.json", "what Propexo says of it"},
@@ -27,6 +28,7 @@ static const struct {
 	{"  schedules.json", "Propexo's sync plan"},
 	{"  properties.json", "which properties are covered"},
 	{"  jobs.jsonl", "Propexo's newest jobs"},
+	{"  events/<day>.jsonl", "its part of the log (the model events is there, too)"},
 	{"  <model>/<id>.json", "a record, as the API sent it, indented"},
 };
 
@@ -61,7 +63,8 @@ static const char tail[] =
 	"  the bytes were stored here. A file's inode number changes exactly when its\n"
 	"  content does.\n"
 	"* `last_seen` alone changes nothing: the file keeps that of its version.\n"
-	"* inotify does not see changes that arrive from Propexo.\n"
+	"* inotify does not see changes that arrive from Propexo; `propexofs events -f`\n"
+	"  does.\n"
 	"* What Propexo disables, archives or refuses stays readable here.\n";
 
 px_rc px_status_readme(struct px_buf *out, struct px_err *err)
