@@ -18,6 +18,10 @@ teardown_file() { finish; }
   [ "$(wc -l <"$T/truth")" -ge 2900 ]
 }
 
+@test "nothing but GET was sent to the API" {
+  [ "$(stat_of '.by_method | keys | join(",")')" = GET ]
+}
+
 @test "every model has records somewhere" {
   [ "$(jq -r .model "$T/truth" | sort -u | wc -l)" = 59 ]
 }
