@@ -19,10 +19,10 @@ begin() {
 # Ends all of it, whatever state it is in.
 finish() {
   [ -n "${T:-}" ] || return 0
-  umount_daemon 2>/dev/null
+  umount_daemon 2>/dev/null || true
   kill_daemon
   stop_sim
-  umount -l "$M" 2>/dev/null
+  umount -l "$M" 2>/dev/null || true
   rm -rf "$T"
 }
 
