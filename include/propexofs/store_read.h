@@ -105,6 +105,14 @@ struct px_record_state {
 px_rc px_reader_record_state(struct px_reader *r, int64_t did, const char *name,
 	struct px_record_state *ret, struct px_err *err);
 
+/* Appends the id of the parent below which a record was listed, where its row does not name it;
+ * PX_ENOENT: not known. */
+px_rc px_reader_parent(
+	struct px_reader *r, int64_t did, const char *name, struct px_buf *out, struct px_err *err);
+/* Appends what an event told of a parent (px_writer_link_put); PX_ENOENT: nothing. */
+px_rc px_reader_link(struct px_reader *r, const char *snake, const char *id, int parent_slot,
+	struct px_buf *out, struct px_err *err);
+
 /* Names whose last walk is older than `walk`: candidates for removal after a complete walk. */
 px_rc px_reader_unseen(struct px_reader *r, int64_t did, int64_t walk, int64_t after_rid,
 	bool (*cb)(void *arg, int64_t rid, const char *id, size_t id_len), void *arg,

@@ -159,8 +159,7 @@ px_rc px_writer_event(struct px_writer *w, int64_t iid, const char *rest, size_t
  * the row finds them. */
 px_rc px_writer_link_put(struct px_writer *w, const char *snake, const char *id, int parent_slot,
 	const char *parent_id, struct px_err *err);
-px_rc px_writer_link_get(struct px_writer *w, const char *snake, const char *id, int parent_slot,
-	struct px_buf *out, struct px_err *err); /* PX_ENOENT */
+/* PX_ENOENT */
 
 /* ---- keeping house
  * -------------------------------------------------------------------------------------- */

@@ -14,6 +14,7 @@
  */
 #include "ingest_i.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -164,6 +165,29 @@ static px_rc update(struct applying *a, const struct px_dir *dir, const struct p
 	return rc ? rc : mark(a, dir->did, a->e->record_id, err);
 }
 
+/* A row of a sub-collection can only be read below its parent: its event may say which that is, in
+ * a member named after the parent's model (construction_jobs: construction_job_id). */
+static px_rc remember_parent(struct applying *a, int model, struct px_err *err)
+{
+	struct px_span told = a->e->payload.p ? a->e->payload : a->e->diff_new;
+	const char *parent;
+	char member[80], *id;
+	size_t len;
+	px_rc rc = PX_OK;
+
+	if (model < 0 || px_models[model].parent < 0 || !told.p)
+		return PX_OK;
+	parent = px_models[px_models[model].parent].snake;
+	len = strlen(parent);
+	(void)snprintf(member, sizeof member, "%.*s_id", (int)(len ? len - 1 : 0), parent);
+	id = px_json_strdup(px_json_member(told, member), 4096);
+	if (id && *id)
+		rc = px_writer_link_put(
+			a->tx->writer, px_models[model].snake, a->e->record_id, 0, id, err);
+	free(id);
+	return rc;
+}
+
 /* The event's own record, in one directory that holds records of its model. */
 static px_rc apply_to(struct applying *a, const struct px_integration *i, const struct px_dir *dir,
 	struct px_err *err)
@@ -189,7 +213,9 @@ static px_rc apply_to(struct applying *a, const struct px_integration *i, const 
 		if (model >= 0 && px_models[model].view_of >= 0 &&
 			a->e->kind == PX_EVENT_DATA_UPDATE)
 			return PX_OK;
-		rc = mark(a, dir->did, a->e->record_id, err);
+		rc = remember_parent(a, model, err);
+		if (!rc)
+			rc = mark(a, dir->did, a->e->record_id, err);
 	} else if (a->e->kind == PX_EVENT_DATA_UPDATE ? a->e->diff_new.p : a->e->payload.p) {
 		rc = update(a, dir, &entry, &state, &outcome, &detail, err);
 	} else {
@@ -278,8 +304,7 @@ static px_rc apply_parents(struct applying *a, const struct px_integration *i, s
 		if (id)
 			rc = px_writer_link_put(
 				a->tx->writer, a->w->snake, a->e->record_id, k, id, err);
-		else if (!px_writer_link_get(
-				 a->tx->writer, a->w->snake, a->e->record_id, k, &known, NULL))
+		else if (!px_reader_link(r, a->w->snake, a->e->record_id, k, &known, NULL))
 			parent = known.data;
 		if (!rc)
 			rc = px_reader_dir_by_name(

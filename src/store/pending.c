@@ -96,24 +96,3 @@ px_rc px_writer_link_put(struct px_writer *w, const char *snake, const char *id,
 	px_bind_text(st, 4, parent_id);
 	return px_stmt_run(&w->db, st, err);
 }
-
-px_rc px_writer_link_get(struct px_writer *w, const char *snake, const char *id, int parent_slot,
-	struct px_buf *out, struct px_err *err)
-{
-	sqlite3_stmt *st = px_stmt(&w->db, STMT_LINK_GET, err);
-	int row;
-
-	if (!st)
-		return PX_EIO;
-	px_bind_text(st, 1, snake);
-	px_bind_text(st, 2, id);
-	px_bind_int(st, 3, parent_slot);
-	row = px_stmt_step(&w->db, st, err);
-	if (row < 0)
-		return row;
-	if (!row)
-		return px_err_set(err, PX_ENOENT, "its parent is not known");
-	(void)px_buf_add(out, sqlite3_column_text(st, 0), (size_t)sqlite3_column_bytes(st, 0));
-	(void)sqlite3_reset(st);
-	return px_buf_ok(out, err);
-}

@@ -531,6 +531,46 @@ px_rc px_reader_record_state(struct px_reader *r, int64_t did, const char *name,
 	return PX_OK;
 }
 
+/* Appends the one text that a bound statement gives. */
+static px_rc one_text(struct px_reader *r, sqlite3_stmt *st, const char *none, struct px_buf *out,
+	struct px_err *err)
+{
+	int row = px_stmt_step(r->db, st, err);
+
+	if (row < 0)
+		return row;
+	if (!row)
+		return px_err_set(err, PX_ENOENT, "%s", none);
+	(void)px_buf_add(out, sqlite3_column_text(st, 0), (size_t)sqlite3_column_bytes(st, 0));
+	(void)sqlite3_reset(st);
+	return px_buf_ok(out, err);
+}
+
+px_rc px_reader_parent(
+	struct px_reader *r, int64_t did, const char *name, struct px_buf *out, struct px_err *err)
+{
+	sqlite3_stmt *st = px_stmt(r->db, STMT_RECORD_PARENT, err);
+
+	if (!st)
+		return PX_EIO;
+	px_bind_int(st, 1, did);
+	px_bind_text(st, 2, name);
+	return one_text(r, st, "its parent is not known", out, err);
+}
+
+px_rc px_reader_link(struct px_reader *r, const char *snake, const char *id, int parent_slot,
+	struct px_buf *out, struct px_err *err)
+{
+	sqlite3_stmt *st = px_stmt(r->db, STMT_LINK_GET, err);
+
+	if (!st)
+		return PX_EIO;
+	px_bind_text(st, 1, snake);
+	px_bind_text(st, 2, id);
+	px_bind_int(st, 3, parent_slot);
+	return one_text(r, st, "nothing was told of its parent", out, err);
+}
+
 static px_rc each_id(struct px_reader *r, sqlite3_stmt *st,
 	bool (*cb)(void *arg, int64_t rid, const char *id, size_t id_len), void *arg,
 	struct px_err *err)

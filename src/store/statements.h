@@ -70,6 +70,7 @@ PX_STMT(RECORD_STATE, "SELECT "
 		      "rid,ino,fetched_epoch,patched_epoch,patched_ms,walk,digest,updated_at,last_"
 		      "seen,source,before FROM record "
 		      "WHERE did=? AND name=?")
+PX_STMT(RECORD_PARENT, "SELECT parent FROM record WHERE did=? AND name=? AND parent IS NOT NULL")
 PX_STMT(PLACE, "SELECT r.did,r.rid FROM version v JOIN record r ON r.rid=v.rid WHERE v.ino=?")
 PX_STMT(PENDING_GET, "SELECT epoch,attempts FROM pending WHERE did=? AND id=?")
 PX_STMT(WALK_SEEN, "SELECT count(*) FROM record WHERE did=? AND ino>0 AND walk>=?")

@@ -288,11 +288,17 @@ static void listing_after(struct px_job *job)
 		px_log_limited(PX_LOG_WARN, "sync", "list of integrations: %s", err.msg);
 	} else {
 		s->known = true;
+		s->lists_read++;
 		s->diffs_due = true;
 		s->list_failures = 0;
 		s->refresh_due_ms = s->conf->refresh_s ? px_clock_mono_ms() +
 								 (int64_t)s->conf->refresh_s * 1000
 						       : INT64_MAX;
+		if (s->list_again)
+			s->refresh_due_ms = 0;
+		for (size_t i = 0; i < s->count && !s->list_again; i++)
+			s->integs[i]->silent_listed = s->integs[i]->silent_told;
+		s->list_again = false;
 		px_board_set_refreshed(s->board, px_clock_wall_ms());
 	}
 	px_account_job_release(a);

@@ -51,17 +51,21 @@ static uint64_t hash_of(const char *p, size_t len)
 	return h | 1;
 }
 
-/* Whether a row with this id has been handled; remembers it. Rows of the overlap come again soon.
- */
+/* Whether a row with this id has been handled; remembers it. Rows of the overlap come again soon:
+ * each bucket forgets what it has not met for longest. */
 static bool seen_before(struct px_sync *s, struct px_span id)
 {
 	uint64_t h = hash_of(id.p, id.len);
-	uint64_t *slot = &s->diffs_seen[h % DIFFS_SEEN];
+	uint64_t *bucket = s->diffs_seen[h / 2 % DIFFS_BUCKETS];
+	size_t at = 0;
+	bool seen;
 
-	if (*slot == h)
-		return true;
-	*slot = h;
-	return false;
+	while (at < DIFFS_WAYS - 1 && bucket[at] != h)
+		at++;
+	seen = bucket[at] == h;
+	memmove(bucket + 1, bucket, at * sizeof *bucket);
+	bucket[0] = h;
+	return seen;
 }
 
 /* ---- one page -------------------------------------------------------------------------------- */
@@ -105,25 +109,6 @@ static void page_after(struct px_job *job)
 	free(p);
 }
 
-static void note_after(struct px_job *job)
-{
-	px_note_job_release((struct px_note_job *)job);
-	free(job);
-}
-
-static void store_meta(struct px_sync *s, const char *key, const char *value)
-{
-	struct px_note_job *n = malloc(sizeof *n);
-
-	if (!n)
-		return;
-	px_note_job_init(n);
-	n->job.after = note_after;
-	n->meta_key = strdup(key);
-	n->meta_value = strdup(value);
-	sync_submit(s, &n->job);
-}
-
 /* When the log was read to its end last: a hole of a month shows by that. */
 static void note_read(struct px_sync *s)
 {
@@ -132,7 +117,7 @@ static void note_read(struct px_sync *s)
 	if (px_clock_mono_ms() < s->diffs_note_due_ms)
 		return;
 	s->diffs_note_due_ms = px_clock_mono_ms() + READ_NOTE_MS;
-	store_meta(s, read_key, px_time_format_ms(px_clock_wall_ms(), at));
+	sync_store_meta(s, read_key, px_time_format_ms(px_clock_wall_ms(), at));
 }
 
 /* The newest created_at of a page becomes the watermark. */
@@ -156,7 +141,7 @@ static void move_watermark(struct px_sync *s, const struct px_page *page)
 		free(s->diffs_watermark);
 		s->diffs_watermark = best;
 		s->diffs_watermark_ns = best_ns;
-		store_meta(s, watermark_key, best);
+		sync_store_meta(s, watermark_key, best);
 	} else {
 		free(best);
 	}
@@ -226,7 +211,7 @@ static void diffs_answer(void *arg, const struct px_answer *answer)
 		move_watermark(s, &page);
 		if (!s->diffs_watermark && (s->diffs_watermark = strdup(beginning))) {
 			s->diffs_watermark_ns = 0;
-			store_meta(s, watermark_key, beginning);
+			sync_store_meta(s, watermark_key, beginning);
 		}
 		diffs_end(s, true);
 	} else {

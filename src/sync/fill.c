@@ -12,53 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool moved(const char *a, const char *b)
-{
-	return b && (!a || strcmp(a, b) != 0);
-}
-
-static void keep(char **to, const char *from)
-{
-	free(*to);
-	*to = from ? strdup(from) : NULL;
-}
-
-/* When the API says that a sync has ended since our walks began, what it changed has to be read. */
-static void notice_syncs(struct sinteg *in)
-{
-	bool first = !in->covered_sync;
-	bool again = moved(in->covered_sync, in->row.last_completed_sync) ||
-		     moved(in->covered_back_sync, in->row.last_completed_back_sync);
-
-	if (!again)
-		return;
-	in->files_wanted = true;
-	for (int m = 0; m < PX_MODEL_COUNT; m++) {
-		struct sdir *d = &in->dirs[m];
-
-		/* at start a directory that was read to its end after this very sync needs nothing
-		 */
-		if (d->row.complete && !(first && d->row.reconciled_ms && !d->row.cursor))
-			d->refill = true;
-		else if (first && d->row.complete) {
-			int64_t sync_ns = INT64_MIN, back_ns = INT64_MIN;
-
-			if (in->row.last_completed_sync)
-				(void)px_time_parse(in->row.last_completed_sync,
-					strlen(in->row.last_completed_sync), &sync_ns);
-			if (in->row.last_completed_back_sync)
-				(void)px_time_parse(in->row.last_completed_back_sync,
-					strlen(in->row.last_completed_back_sync), &back_ns);
-			if (back_ns > sync_ns)
-				sync_ns = back_ns;
-			if (sync_ns / 1000000 >= d->row.reconciled_ms)
-				d->refill = true;
-		}
-	}
-	keep(&in->covered_sync, in->row.last_completed_sync);
-	keep(&in->covered_back_sync, in->row.last_completed_back_sync);
-}
-
 static bool needs_walk(const struct sdir *d)
 {
 	return dir_due(d) && (!d->row.complete || d->refill);
@@ -100,7 +53,7 @@ static void sweep_when_due(const struct px_sync *s, struct sdir *d)
 /* A model that the API refused is asked for again now and then. */
 static void retry_refused(struct sdir *d, int64_t now)
 {
-	if (!d->row.enabled && d->row.error && d->failures && now >= d->retry_ms)
+	if (!d->row.enabled && d->row.error && now >= d->retry_ms)
 		d->row.enabled = true;
 }
 
@@ -109,9 +62,6 @@ void fill_schedule(struct px_sync *s)
 	int64_t now = px_clock_mono_ms();
 	size_t most = (size_t)s->conf->connections;
 
-	for (size_t i = 0; i < s->count; i++)
-		if (s->integs[i]->row.last_completed_sync)
-			notice_syncs(s->integs[i]);
 	for (int m = 0; m < PX_MODEL_COUNT; m++) {
 		if (is_account_wide(m)) {
 			if (!s->account_walk && now >= s->fees_retry_ms && account_needs(s, m))
@@ -137,15 +87,17 @@ bool fill_idle(const struct px_sync *s)
 {
 	if (s->walks || s->jobs_out || px_api_waiting((struct px_api *)s->api, PX_PURPOSES))
 		return false;
-	if (s->asks_out || s->absents || s->absents_out || s->marked || s->diffs_out ||
-		(s->diffs_due && s->diffs_honoured >= 0 && !s->diffs_retry_ms))
+	if (s->since_walks || s->asks_out || s->absents || s->absents_out || s->marked ||
+		s->diffs_out || (s->diffs_due && s->diffs_honoured >= 0 && !s->diffs_retry_ms))
 		return false;
 	for (size_t i = 0; i < s->count; i++)
 		for (int m = 0; m < PX_MODEL_COUNT; m++) {
 			const struct sdir *d = &s->integs[i]->dirs[m];
 
 			/* what has failed a few times will not come right now */
-			if (needs_walk(d) && parent_ready(d) &&
+			if ((needs_walk(d) || catchup_due(d) ||
+				    (d->absent_list && !s->list_failures)) &&
+				parent_ready(d) &&
 				(is_account_wide(m) ? s->fees_failures < 3 : d->failures < 3))
 				return false;
 		}
@@ -158,7 +110,7 @@ bool fill_complete(const struct px_sync *s)
 		for (int m = 0; m < PX_MODEL_COUNT; m++) {
 			const struct sdir *d = &s->integs[i]->dirs[m];
 
-			if (needs_walk(d))
+			if (needs_walk(d) || catchup_due(d))
 				return false;
 			if (d->wanted && d->row.enabled && s->integs[i]->row.present &&
 				s->integs[i]->row.active && !s->integs[i]->row.archived &&

@@ -20,9 +20,8 @@ enum {
 	BURST_MAX_MS = 10000,
 	LOOK_MS = 1000,	       /* for marks whose retry comes due */
 	LOOK_MAX = 20000,      /* marks looked at in one go */
-	BY_ID_MAX = 12,	       /* more of one model: one walk */
+	BY_ID_MAX = 4,	       /* more of one model: one walk */
 	BY_ID_OUT_MAX = 16,    /* by-id requests under way */
-	OVERLAP_MS = 600000,   /* the API's clock against ours, and slow syncs */
 	GIVE_UP_MS = 86400000, /* of definite not-found */
 };
 
@@ -33,6 +32,7 @@ struct ask {
 	int64_t iid;
 	int model;
 	char *id;
+	char *parent; /* id, for a row of a sub-collection: asked for with its neighbours */
 	int64_t since_ms;
 	int attempts;
 	int64_t epoch;
@@ -60,13 +60,15 @@ static void ask_free(struct ask *a)
 			break;
 		}
 	free(a->id);
+	free(a->parent);
 	free(a);
 }
 
-static bool asked(const struct px_sync *s, int64_t did, const char *id)
+/* parent may be NULL. */
+static bool asked(const struct px_sync *s, int64_t did, const char *id, const char *parent)
 {
 	for (const struct ask *a = s->asks; a; a = a->next)
-		if (a->did == did && !strcmp(a->id, id))
+		if (a->did == did && (!strcmp(a->id, id) || (parent && !strcmp(a->parent, parent))))
 			return true;
 	return false;
 }
@@ -76,6 +78,17 @@ struct ask_job {
 	struct ask *ask;
 };
 
+static void ask_later(struct ask *a, bool definite, const char *why);
+
+/* The record asked for is among the records of the page, or stands alone there. */
+static bool brings(const struct px_page_job *p, const char *id)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (!strcmp(p->records[i].record.id, id))
+			return true;
+	return false;
+}
+
 static void ask_after(struct px_job *job)
 {
 	struct ask_job *j = (struct ask_job *)job;
@@ -83,7 +96,11 @@ static void ask_after(struct px_job *job)
 	if (job->rc)
 		px_log_limited(PX_LOG_WARN, "sync", "a record read again was not stored: %s",
 			job->err.msg);
-	ask_free(j->ask);
+	/* a row that its parent has no more: the whole list will say */
+	if (!job->rc && !brings(&j->page, j->ask->id))
+		ask_later(j->ask, true, "not below its parent");
+	else
+		ask_free(j->ask);
 	px_page_job_release(&j->page);
 	free(j);
 }
@@ -122,46 +139,89 @@ static void ask_later(struct ask *a, bool definite, const char *why)
 	ask_free(a);
 }
 
-bool sync_is_not_found(const struct px_answer *answer)
+static bool is_empty_object(struct px_span v)
 {
-	return answer->rc == PX_ENOENT || (answer->rc == PX_EHTTP && answer->status == 400);
+	struct px_json_walk w;
+	struct px_span key, value;
+
+	if (px_json_kind(v) != PX_JSON_OBJECT)
+		return false;
+	px_json_walk_init(&w, v);
+	return !px_json_walk_next(&w, &key, &value);
+}
+
+enum by_id sync_by_id(const struct px_answer *answer, struct px_page *page, struct px_err *err)
+{
+	*err = answer->err;
+	if (answer->rc == PX_ENOENT || (answer->rc == PX_EHTTP && answer->status == 400))
+		return BY_ID_ABSENT;
+	if (answer->rc)
+		return BY_ID_UNCLEAR;
+	if (px_page_parse(answer->body, answer->len, page, err)) {
+		bool valid = !px_json_check(answer->body, answer->len, NULL);
+
+		return valid && is_empty_object((struct px_span){answer->body, answer->len})
+			       ? BY_ID_ABSENT
+			       : BY_ID_UNCLEAR;
+	}
+	return !page->count || is_empty_object(page->results[0]) ? BY_ID_ABSENT : BY_ID_FOUND;
+}
+
+static px_rc take_answer(
+	const struct ask *a, const struct px_page *page, struct px_page_job *p, struct px_err *err)
+{
+	size_t count = a->parent ? page->count : 1;
+
+	px_page_job_init(p);
+	p->records = calloc(count, sizeof *p->records);
+	if (!p->records)
+		return px_err_nomem(err);
+	for (; p->count < count; p->count++) {
+		struct px_page_record *r = &p->records[p->count];
+		struct sinteg *in;
+		px_rc rc = px_record_parse(
+			page->results[p->count].p, page->results[p->count].len, &r->record, err);
+
+		if (rc)
+			return rc;
+		r->did = a->did;
+		in = r->record.integration_id ? sync_integ_by_id(a->s, r->record.integration_id)
+					      : NULL;
+		if (!a->parent && in && in->row.iid != a->iid && in->dirs[a->model].row.did) {
+			/* an event that named no integration was marked where it was taken for */
+			r->did = in->dirs[a->model].row.did;
+			p->cleared_did = a->did;
+		}
+	}
+	if (!a->parent && !brings(p, a->id))
+		return px_err_set(err, PX_ESYNTAX, "another record than the one asked for");
+	if (a->parent && !px_models[a->model].parent_member)
+		p->parent = strdup(a->parent);
+	return PX_OK;
 }
 
 static void ask_answer(void *arg, const struct px_answer *answer)
 {
 	struct ask *a = arg;
 	struct px_page page = {0};
-	struct px_err err = answer->err;
+	struct px_err err;
 	struct ask_job *j = NULL;
-	struct sinteg *in;
-	px_rc rc = answer->rc;
+	enum by_id found;
+	px_rc rc;
 
-	if (rc == PX_ECANCELED) {
+	if (answer->rc == PX_ECANCELED) {
 		ask_free(a);
 		return;
 	}
-	if (!rc)
-		rc = px_page_parse(answer->body, answer->len, &page, &err);
-	if (rc || !page.count) {
-		bool definite = sync_is_not_found(answer) || (!rc && !page.count);
-
+	found = sync_by_id(answer, &page, &err);
+	if (found != BY_ID_FOUND) {
 		px_page_release(&page);
-		ask_later(a, definite, rc ? err.msg : "not found");
+		ask_later(a, found == BY_ID_ABSENT, found == BY_ID_ABSENT ? "not found" : err.msg);
 		return;
 	}
 	j = calloc(1, sizeof *j);
-	if (j)
-		px_page_job_init(&j->page);
-	if (j && (j->page.records = calloc(1, sizeof *j->page.records))) {
-		rc = px_record_parse(
-			page.results[0].p, page.results[0].len, &j->page.records[0].record, &err);
-		j->page.count = !rc;
-	} else {
-		rc = px_err_nomem(&err);
-	}
+	rc = j ? take_answer(a, &page, &j->page, &err) : px_err_nomem(&err);
 	px_page_release(&page);
-	if (!rc && strcmp(j->page.records[0].record.id, a->id) != 0)
-		rc = px_err_set(&err, PX_ESYNTAX, "another record than the one asked for");
 	if (rc) {
 		if (j)
 			px_page_job_release(&j->page);
@@ -170,15 +230,6 @@ static void ask_answer(void *arg, const struct px_answer *answer)
 		return;
 	}
 	j->ask = a;
-	j->page.records[0].did = a->did;
-	in = j->page.records[0].record.integration_id
-		     ? sync_integ_by_id(a->s, j->page.records[0].record.integration_id)
-		     : NULL;
-	if (in && in->row.iid != a->iid && in->dirs[a->model].row.did) {
-		/* an event that named no integration was marked where it was taken for */
-		j->page.records[0].did = in->dirs[a->model].row.did;
-		j->page.cleared_did = a->did;
-	}
 	j->page.sent_epoch = a->epoch;
 	j->page.job.after = ask_after;
 	sync_submit(a->s, &j->page.job);
@@ -191,7 +242,9 @@ static void ask_sending(void *arg)
 	a->epoch = px_ingest_epoch(a->s->ingest);
 }
 
-static void ask_start(struct px_sync *s, const struct sdir *d, const struct px_pending *p)
+/* parent: NULL, or the id below which the record stands. */
+static void ask_start(
+	struct px_sync *s, const struct sdir *d, const struct px_pending *p, const char *parent)
 {
 	PX_BUF_AUTO struct px_buf path = PX_BUF_INIT(64 << 10);
 	struct ask *a = calloc(1, sizeof *a);
@@ -204,31 +257,81 @@ static void ask_start(struct px_sync *s, const struct sdir *d, const struct px_p
 	a->iid = d->row.iid;
 	a->model = d->model;
 	a->id = strndup(p->id, p->id_len);
+	a->parent = parent ? strdup(parent) : NULL;
 	a->since_ms = p->since_ms;
 	a->attempts = p->attempts;
 	a->next = s->asks;
 	s->asks = a;
 	s->asks_out++;
-	px_url_path(&path, px_models[d->model].get_path, p->id, p->id_len);
-	if (!a->id || px_buf_ok(&path, &err) ||
+	if (parent) {
+		px_url_path(&path, px_models[d->model].list_path, parent, strlen(parent));
+		px_url_query(&path, "order-by", "created_at:asc,id:asc");
+		px_url_query_int(&path, "limit", PAGE_LIMIT);
+	} else {
+		px_url_path(&path, px_models[d->model].get_path, p->id, p->id_len);
+	}
+	if (!a->id || (parent && !a->parent) || px_buf_ok(&path, &err) ||
 		px_api_get(s->api, PX_FOR_HYDRATE, path.data, 0, ask_sending, ask_answer, a, &err))
 		ask_free(a);
 }
 
-/* ---- by walk
- * --------------------------------------------------------------------------------------------------
- */
-
-static void burst_done(struct px_sync *s, void *arg, px_rc rc, const char *newest)
+/* Below which record a row of a sub-collection stands: as it was listed, as it says itself, or as
+ * the event that announced it said. False: not known. */
+static bool find_parent(
+	struct px_sync *s, const struct sdir *d, const struct px_pending *p, struct px_buf *out)
 {
-	struct sdir *d = arg;
+	PX_BUF_AUTO struct px_buf body = PX_BUF_INIT(PX_RECORD_MAX);
+	const struct px_model *m = &px_models[d->model];
+	char name[PX_NAME_MAX + 1];
+	struct px_entry entry;
 
-	(void)newest;
-	d->since_out = false;
-	/* what is still marked from before goes by id, or waits for the next try when the walk
-	 * failed */
-	d->since_tried_ms = rc ? 0 : px_clock_forward_ms();
-	s->marks_due_ms = 0;
+	px_record_name(p->id, p->id_len, name);
+	if (!px_reader_parent(s->reader, d->row.did, name, out, NULL))
+		return true;
+	if (m->parent_member &&
+		!px_reader_lookup(s->reader, d->row.did, name, strlen(name), &entry, NULL) &&
+		!px_reader_body(s->reader, entry.ino, &body, NULL)) {
+		char *id = px_json_strdup(
+			px_json_member((struct px_span){body.data, body.len}, m->parent_member),
+			8192);
+		bool ok = id && *id && !px_buf_adds(out, id);
+
+		free(id);
+		if (ok)
+			return true;
+	}
+	return !px_reader_link(s->reader, m->snake, p->id, 0, out, NULL);
+}
+
+/* Marks of a sub-collection: the lists of their parents; all of them where one is not known. */
+static void hydrate_sub(
+	struct px_sync *s, struct sdir *d, const struct px_pending *list, size_t count)
+{
+	if (!d->row.complete || d->walk || d->refill)
+		return;
+	for (size_t i = 0; i < count && s->asks_out < BY_ID_OUT_MAX; i++) {
+		PX_BUF_AUTO struct px_buf parent = PX_BUF_INIT(8192);
+
+		if (list[i].attempts || !find_parent(s, d, &list[i], &parent))
+			d->refill = true;
+		else if (!asked(s, d->row.did, list[i].id, parent.data))
+			ask_start(s, d, &list[i], parent.data);
+	}
+}
+
+/* Whether what changed can be asked for: not below a parent, and not for each integration of an
+ * account-wide list. */
+static bool is_list(int model)
+{
+	return px_models[model].by_integration && px_models[model].parent < 0;
+}
+
+/* So many records are cheaper one by one than by a walk, as far as the last walk tells. */
+static size_t by_id_most(const struct sdir *d)
+{
+	if (!px_models[d->model].get_path)
+		return 0;
+	return d->since_pages > BY_ID_MAX ? (size_t)d->since_pages : BY_ID_MAX;
 }
 
 /* Marks of one directory: by id, by what changed, or by the whole list. */
@@ -240,24 +343,29 @@ static void hydrate_dir(
 
 	if (!d->row.enabled || d->since_out)
 		return;
+	for (size_t i = 0; i < count; i++) {
+		int64_t asked_ms = list[i].attempts ? list[i].not_before_ms : list[i].since_ms;
+
+		if (list[i].since_ms < oldest)
+			oldest = list[i].since_ms;
+		fresh += asked_ms > d->since_tried_ms;
+	}
+	if (px_models[d->model].parent >= 0) {
+		hydrate_sub(s, d, list, count);
+		return;
+	}
+	if (is_list(d->model) && fresh > by_id_most(d) && !d->refill && !d->walk) {
+		catchup_start(s, d, oldest, PX_FOR_HYDRATE);
+		return;
+	}
 	if (!px_models[d->model].get_path) {
 		if (d->row.complete)
 			d->refill = true;
 		return;
 	}
-	for (size_t i = 0; i < count; i++) {
-		if (list[i].since_ms < oldest)
-			oldest = list[i].since_ms;
-		fresh += !list[i].attempts && list[i].since_ms > d->since_tried_ms;
-	}
-	if (fresh > BY_ID_MAX && px_models[d->model].by_integration) {
-		d->since_out = since_start(
-			s, d, oldest - OVERLAP_MS, PX_FOR_HYDRATE, burst_done, d);
-		return;
-	}
 	for (size_t i = 0; i < count && s->asks_out < BY_ID_OUT_MAX; i++)
-		if (!asked(s, d->row.did, list[i].id))
-			ask_start(s, d, &list[i]);
+		if (!asked(s, d->row.did, list[i].id, NULL))
+			ask_start(s, d, &list[i], NULL);
 }
 
 static int by_dir(const void *a, const void *b)

@@ -37,20 +37,26 @@ struct since {
 	bool ended;
 	int jobs;
 	px_rc rc;
-	void (*done)(struct px_sync *s, void *arg, px_rc rc, const char *newest);
-	void *arg;
+	struct px_err err;
+	void (*done)(
+		struct px_sync *s, struct sdir *d, const struct px_err *err, const char *newest);
+	struct sdir *d;
 };
 
 static void since_request(struct since *w);
 
-static void since_end(struct since *w, px_rc rc)
+struct since *since_next(const struct since *w)
 {
-	if (!w->ended) {
-		w->ended = true;
-		w->rc = rc;
+	return w->next;
+}
+
+static void since_end(struct since *w, const struct px_err *err)
+{
+	w->ended = true;
+	if (err && !w->rc) {
+		w->rc = err->code;
+		w->err = *err;
 	}
-	if (rc && !w->rc)
-		w->rc = rc;
 	if (w->jobs)
 		return;
 	for (struct since **at = &w->s->since_walks; *at; at = &(*at)->next)
@@ -58,7 +64,8 @@ static void since_end(struct since *w, px_rc rc)
 			*at = w->next;
 			break;
 		}
-	w->done(w->s, w->arg, w->rc, w->newest);
+	w->d->since_pages = w->pages;
+	w->done(w->s, w->d, w->rc ? &w->err : NULL, w->newest);
 	free(w->key);
 	free(w->first_id);
 	free(w->newest);
@@ -74,15 +81,16 @@ static void since_after(struct px_job *job)
 {
 	struct since_job *j = (struct since_job *)job;
 	struct since *w = j->walk;
-	px_rc rc = job->rc;
 
+	w->jobs--;
+	if (job->rc && !w->rc) {
+		w->rc = job->rc;
+		w->err = job->err;
+	}
 	px_page_job_release(&j->page);
 	free(j);
-	w->jobs--;
-	if (rc && !w->ended)
-		w->rc = rc;
 	if (w->ended)
-		since_end(w, rc);
+		since_end(w, NULL);
 }
 
 /* Whether the first answer shows that the server does not know the filter. */
@@ -90,7 +98,7 @@ static bool ignores_filter(const struct since *w, const struct px_page_record *r
 {
 	int64_t at;
 
-	return !w->desc && w->s->since_honoured == 0 && r->record.updated_at &&
+	return !w->desc && !w->pages && r->record.updated_at &&
 	       !px_time_parse(r->record.updated_at, strlen(r->record.updated_at), &at) &&
 	       at < w->from_ns;
 }
@@ -185,8 +193,7 @@ static void since_answer(void *arg, const struct px_answer *answer)
 	size_t got;
 	bool below, more;
 
-	if (rc == PX_EHTTP && answer->status == 400 && !w->desc && !w->pages &&
-		w->s->since_honoured == 0) {
+	if (rc == PX_EHTTP && answer->status == 400 && !w->desc && !w->pages) {
 		fall_back(w);
 		return;
 	}
@@ -210,7 +217,9 @@ static void since_answer(void *arg, const struct px_answer *answer)
 		if (rc != PX_ECANCELED)
 			px_log_limited(PX_LOG_WARN, "sync", "%s: changes: %s",
 				px_models[w->model].dir, err.msg);
-		since_end(w, rc);
+		if (answer->status)
+			err.http = answer->status;
+		since_end(w, &err);
 		return;
 	}
 	got = page.count;
@@ -231,7 +240,7 @@ static void since_answer(void *arg, const struct px_answer *answer)
 	w->jobs++;
 	sync_submit(w->s, &j->page.job);
 	if (!got || !more || (w->desc && below) || ++w->pages >= SINCE_PAGES_MAX)
-		since_end(w, PX_OK);
+		since_end(w, NULL);
 	else
 		since_request(w);
 }
@@ -258,11 +267,12 @@ static void since_request(struct since *w)
 		rc = px_api_get(
 			w->s->api, w->purpose, path.data, 0, since_sending, since_answer, w, &err);
 	if (rc)
-		since_end(w, rc);
+		since_end(w, &err);
 }
 
 bool since_start(struct px_sync *s, struct sdir *d, int64_t from_ms, enum px_purpose purpose,
-	void (*done)(struct px_sync *s, void *arg, px_rc rc, const char *newest), void *arg)
+	void (*done)(
+		struct px_sync *s, struct sdir *d, const struct px_err *err, const char *newest))
 {
 	struct since *w = calloc(1, sizeof *w);
 
@@ -277,7 +287,7 @@ bool since_start(struct px_sync *s, struct sdir *d, int64_t from_ms, enum px_pur
 	w->newest_ns = INT64_MIN;
 	w->desc = s->since_honoured < 0;
 	w->done = done;
-	w->arg = arg;
+	w->d = d;
 	(void)px_time_format_ms(from_ms, w->from);
 	w->next = s->since_walks;
 	s->since_walks = w;

@@ -7,8 +7,12 @@
  * absent once: where there is reading by id, the API must say "not found" to a request sent after
  * the walk; where there is not, a second whole walk must miss it too.
  *
- * The guard: when more than a twentieth of a model (and more than 20) would go, nothing goes before
- * two walks in a row agree (DRIFT). Integrations and models are never removed here.
+ * And nothing is asked before the list of integrations has been read once more, for a key of
+ * another account sees whole, empty lists and finds no record by id.
+ *
+ * The guard: when more than a twentieth of a model (and more than 20) would go, or all of it,
+ * nothing goes before two walks in a row agree (DRIFT). Integrations and models are never removed
+ * here.
  */
 #include "sync_i.h"
 
@@ -16,7 +20,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GUARD_MIN = 20, GUARD_SHARE = 20, OUT_MAX = 8, AGAIN_MS = 30000 };
+enum {
+	GUARD_MIN = 20,
+	GUARD_SHARE = 20,
+	OUT_MAX = 8,
+	AGAIN_MS =
+		900000, /* two whole lists that miss a record are so far apart: one fault of the */
+	DRIFT_MS = 3600000, /* API must not be seen twice; and so far when they miss many */
+};
 
 struct absent {
 	struct absent *next;
@@ -108,23 +119,24 @@ static void absent_answer(void *arg, const struct px_answer *answer)
 {
 	struct absent *a = arg;
 	struct px_page page = {0};
-	bool gone = sync_is_not_found(answer);
+	struct px_err err;
 
 	a->s->absents_out--;
-	if (!answer->rc && !px_page_parse(answer->body, answer->len, &page, NULL)) {
-		if (page.count)
-			put_found(a, &page);
-		else
-			gone = true;
-		px_page_release(&page);
-	}
-	/* any other answer proves nothing: the next whole walk asks again */
-	if (gone)
+	switch (sync_by_id(answer, &page, &err)) {
+	case BY_ID_FOUND:
+		put_found(a, &page);
+		break;
+	case BY_ID_ABSENT:
 		take_away(a->s, a->did, a->id, a->id_len, a->epoch);
+		break;
+	case BY_ID_UNCLEAR:
+		break; /* it proves nothing: the next whole walk asks again */
+	}
+	px_page_release(&page);
 	absent_free(a);
 }
 
-void sweep_schedule(struct px_sync *s)
+static void ask_absents(struct px_sync *s)
 {
 	while (s->absents && s->absents_out < OUT_MAX) {
 		PX_BUF_AUTO struct px_buf path = PX_BUF_INIT(64 << 10);
@@ -159,7 +171,7 @@ struct gathering {
 	struct sdir *d;
 	int64_t epoch;
 	bool by_id;
-	size_t count;
+	size_t count, all;
 };
 
 static bool count_one(void *arg, int64_t rid, const char *id, size_t id_len)
@@ -214,11 +226,14 @@ static bool guard_allows(struct gathering *g, size_t records)
 	size_t most = records / GUARD_SHARE > GUARD_MIN ? records / GUARD_SHARE : GUARD_MIN;
 	char text[120];
 
-	if (g->count <= most || d->drift_walk == d->row.walk - 1) {
-		d->drift_walk = 0;
+	if ((g->count <= most && g->count < records) ||
+		(d->drift_ms && px_clock_forward_ms() - d->drift_ms >= DRIFT_MS)) {
+		d->drift_ms = 0;
 		return true;
 	}
-	d->drift_walk = d->row.walk;
+	if (d->drift_ms)
+		return false;
+	d->drift_ms = px_clock_forward_ms();
 	(void)snprintf(text, sizeof text, "%zu of %zu records are absent from the whole list",
 		g->count, records);
 	px_warn("sync", "%s of %s: %s: nothing is removed before the next one agrees", d->row.model,
@@ -227,29 +242,130 @@ static bool guard_allows(struct gathering *g, size_t records)
 	return false;
 }
 
-void sweep_walk_done(struct px_sync *s, struct sdir *d, int64_t began_epoch, size_t seen)
+/* What whole walks have missed is remembered across lives: a mirror that is only synchronised now
+ * and then sees each walk in another process. */
+static void memory_key(const struct sdir *d, char key[40])
+{
+	(void)snprintf(key, 40, "absent.%lld", (long long)d->row.did);
+}
+
+static void recall(struct px_sync *s, struct sdir *d)
+{
+	PX_BUF_AUTO struct px_buf text = PX_BUF_INIT(256);
+	struct px_span c;
+	char key[40];
+
+	if (d->absent_recalled)
+		return;
+	d->absent_recalled = true;
+	memory_key(d, key);
+	if (px_reader_meta(s->reader, key, &text, NULL) || !text.len ||
+		px_json_check(text.data, text.len, NULL))
+		return;
+	c = (struct px_span){text.data, text.len};
+	d->drift_ms = px_json_int(px_json_member(c, "drift"), 0);
+	d->missed_walk = px_json_int(px_json_member(c, "walk"), 0);
+	d->missed_ms = px_json_int(px_json_member(c, "missed"), 0);
+}
+
+static void remember(struct px_sync *s, const struct sdir *d)
+{
+	char key[40], text[120];
+
+	memory_key(d, key);
+	(void)snprintf(text, sizeof text, "{\"drift\":%lld,\"walk\":%lld,\"missed\":%lld}",
+		(long long)d->drift_ms, (long long)d->missed_walk, (long long)d->missed_ms);
+	sync_store_meta(s, key, text);
+}
+
+/* Without reading by id: those go that a whole list long enough before has missed, too. Says which
+ * walk that was; 0: there must be another one. */
+static int64_t missed_before(struct gathering *g, bool allowed)
+{
+	struct sdir *d = g->d;
+	int64_t now = px_clock_forward_ms(), before = d->missed_walk;
+
+	if (before && now < d->missed_ms + AGAIN_MS)
+		return 0;
+	d->missed_walk = d->absent_walk;
+	d->missed_ms = now;
+	if (!allowed)
+		return 0;
+	/* what this one is the first to miss */
+	if (!before || (!count_absent(g, before, NULL) && g->count < g->all)) {
+		d->refill = true;
+		d->retry_ms = px_clock_mono_ms() + AGAIN_MS;
+	}
+	return before;
+}
+
+static void judge(struct px_sync *s, struct sdir *d)
 {
 	struct gathering g = {
-		.s = s, .d = d, .epoch = began_epoch, .by_id = px_models[d->model].get_path};
-	int64_t walk = d->row.walk;
+		.s = s, .d = d, .epoch = d->absent_epoch, .by_id = px_models[d->model].get_path};
+	int64_t walk = d->absent_walk;
+	struct px_err err;
+	bool allowed;
+
+	if (count_absent(&g, walk, &err)) {
+		px_log_limited(PX_LOG_WARN, "sync", "sweep: %s", err.msg);
+		return;
+	}
+	if (!g.count)
+		return;
+	g.all = g.count;
+	recall(s, d);
+	allowed = guard_allows(&g, d->absent_seen + g.count);
+	if (!g.by_id)
+		walk = missed_before(&g, allowed);
+	remember(s, d);
+	if (!allowed || !walk)
+		return;
+	if (px_reader_unseen(s->reader, d->row.did, walk, 0, take_one, &g, &err))
+		px_log_limited(PX_LOG_WARN, "sync", "sweep: %s", err.msg);
+}
+
+void sweep_walk_done(struct px_sync *s, struct sdir *d, int64_t began_epoch, size_t seen)
+{
+	struct gathering g = {.s = s, .d = d};
 	struct px_err err;
 
-	if (!began_epoch || count_absent(&g, walk, &err) || !g.count ||
-		!guard_allows(&g, seen + g.count))
+	d->absent_list = 0;
+	if (!began_epoch)
 		return;
-	if (!g.by_id) {
-		/* those that the walk before has missed, too; for the others there must be a second
-		 * one */
-		size_t all = g.count;
-
-		walk--;
-		if (count_absent(&g, walk, &err))
-			return;
-		if (g.count < all) {
-			d->refill = true;
-			d->retry_ms = px_clock_mono_ms() + AGAIN_MS;
-		}
-	}
-	if (g.count && px_reader_unseen(s->reader, d->row.did, walk, 0, take_one, &g, &err))
+	if (count_absent(&g, d->row.walk, &err)) {
 		px_log_limited(PX_LOG_WARN, "sync", "sweep: %s", err.msg);
+		return;
+	}
+	if (!g.count) {
+		recall(s, d);
+		if (d->drift_ms || d->missed_walk) {
+			d->drift_ms = d->missed_walk = 0;
+			remember(s, d);
+		}
+		return;
+	}
+	d->absent_walk = d->row.walk;
+	d->absent_epoch = began_epoch;
+	d->absent_seen = seen;
+	/* one that is being read may have begun before the walk ended */
+	d->absent_list = s->lists_read + 1 + s->listing;
+	s->list_again = s->listing;
+	s->refresh_due_ms = 0;
+}
+
+void sweep_schedule(struct px_sync *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		for (int m = 0; m < PX_MODEL_COUNT; m++) {
+			struct sdir *d = &s->integs[i]->dirs[m];
+
+			if (!d->absent_list || s->lists_read < d->absent_list)
+				continue;
+			d->absent_list = 0;
+			/* a walk that has begun since then will say it again, or not */
+			if (dir_due(d) && d->row.walk == d->absent_walk)
+				judge(s, d);
+		}
+	ask_absents(s);
 }

@@ -96,6 +96,19 @@ void sync_log(
 	sync_submit(s, &n->job);
 }
 
+void sync_store_meta(struct px_sync *s, const char *key, const char *value)
+{
+	struct px_note_job *n = malloc(sizeof *n);
+
+	if (!n)
+		return;
+	px_note_job_init(n);
+	n->job.after = note_after;
+	n->meta_key = strdup(key);
+	n->meta_value = strdup(value);
+	sync_submit(s, &n->job);
+}
+
 int64_t sync_backoff_ms(int failures, int64_t min_ms, int64_t max_ms)
 {
 	int64_t ms = min_ms;
@@ -189,15 +202,15 @@ static void take_pokes(struct px_sync *s)
 			/* the list of integrations says what has moved; a back-sync is not always
 			 * visible there at once */
 			s->refresh_due_ms = 0;
+			s->list_again = s->listing;
 			if (in)
 				in->files_wanted = true;
-			if (in && list->back)
-				for (int m = 0; m < PX_MODEL_COUNT; m++)
-					in->dirs[m].refill = in->dirs[m].row.complete;
+			if (in && (list->back || list->first))
+				in->silent_told = true;
 			break;
 		case POKE_PARENTS:
-			if (in && in->dirs[list->model].row.complete)
-				in->dirs[list->model].refill = true;
+			if (in)
+				catchup_parents(&in->dirs[list->model]);
 			break;
 		}
 		free(list);
@@ -252,6 +265,7 @@ static void loop_once(struct px_sync *s, bool refresh)
 		diffs_schedule(s);
 		hydrate_schedule(s);
 		sweep_schedule(s);
+		catchup_schedule(s);
 		fill_schedule(s);
 		files_schedule(s);
 	}
@@ -379,7 +393,7 @@ px_rc px_sync_once(struct px_sync *s, void (*progress)(void *arg, const struct p
 
 	s->refresh_due_ms = 0;
 	while (!(stop && *stop)) {
-		loop_once(s, !listed && !s->listing);
+		loop_once(s, true);
 		if (s->known)
 			listed = true;
 		if (progress)

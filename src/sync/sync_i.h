@@ -28,7 +28,7 @@ enum {
 	FILES_MIN_MS = 3600000,	   /* small files of an integration: at most hourly */
 };
 
-enum { DIFFS_SEEN = 8192 };
+enum { DIFFS_BUCKETS = 1024, DIFFS_WAYS = 16 };
 
 struct walk;
 struct since;
@@ -40,16 +40,30 @@ struct sdir {
 	struct px_dir row; /* as committed, or about to be */
 	int model; /* index into px_models, -1: a model of another version of this program */
 	struct sinteg *integ;
-	struct walk *walk;  /* under way, or NULL */
-	bool wanted;	    /* passes --model and --integration */
-	bool refill;	    /* read again although complete */
-	bool sweeping;	    /* for being due alone: nothing is in a hurry */
-	int64_t drift_walk; /* a walk that missed too many to be believed alone; 0: none */
+	struct walk *walk;   /* under way, or NULL */
+	bool wanted;	     /* passes --model and --integration */
+	bool refill;	     /* read again although complete */
+	bool sweeping;	     /* by a walk that nothing waits for */
+	bool catch_up;	     /* a sync has ended: what it changed is read */
+	int64_t drift_ms;    /* when a whole walk missed too many to be believed alone; 0: none */
+	int64_t missed_walk; /* a whole walk that missed some, without reading by id; 0: none */
+	int64_t missed_ms;   /* both in px_clock_forward_ms */
+	bool absent_recalled;
+	/* what the last whole walk has not met waits for this reading of the list of integrations
+	 * (px_sync.lists_read); 0: nothing waits */
+	uint64_t absent_list;
+	int64_t absent_walk;
+	int64_t absent_epoch;
+	size_t absent_seen;
 	int failures;
 	int64_t retry_ms;	/* px_clock_mono_ms: not before */
 	bool since_out;		/* a walk over what changed is under way */
+	int64_t since_from_ms;	/* what that walk begins with */
+	int since_pages;	/* what the last one cost */
 	int64_t since_tried_ms; /* px_clock_wall_ms: marks from before were asked for by such a walk
 				 */
+	/* rows that show in this model's records have changed, nobody knows in which; 0: none */
+	int64_t parents_asked_ms, parents_listed_ms;
 };
 
 struct sinteg {
@@ -57,9 +71,13 @@ struct sinteg {
 	struct sdir dirs[PX_MODEL_COUNT];
 	bool wanted;
 	char *covered_sync, *covered_back_sync; /* what the walks that were started last cover */
-	int64_t files_due_ms;			/* px_clock_mono_ms: not before */
-	bool files_wanted;			/* a sync has ended since they were read */
-	int files_out;				/* requests for small files under way */
+	bool covered_loaded;			/* they have been looked up in the store */
+	bool covering;	      /* these walks have not all ended, or that is not stored yet */
+	bool silent_told;     /* a delivery told of a sync that announces nothing */
+	bool silent_listed;   /* and the list of integrations has been read since */
+	int64_t files_due_ms; /* px_clock_mono_ms: not before */
+	bool files_wanted;    /* a sync has ended since they were read */
+	int files_out;	      /* requests for small files under way */
 };
 
 struct px_sync {
@@ -71,9 +89,11 @@ struct px_sync {
 
 	struct sinteg **integs;
 	size_t count;
-	bool known;   /* the list of integrations has been read by this process */
-	bool listing; /* it is being read */
+	bool known;	 /* the list of integrations has been read by this process */
+	bool listing;	 /* it is being read */
+	bool list_again; /* and must be once more: something has ended since it began */
 	int64_t refresh_due_ms;
+	uint64_t lists_read; /* whole, and believed */
 	int list_failures;
 	struct px_err list_err;
 
@@ -99,7 +119,7 @@ struct px_sync {
 	int diffs_honoured; /* -1: refused, 0: not known yet */
 	char *diffs_watermark;
 	int64_t diffs_watermark_ns, diffs_from_ms, diffs_offset, diffs_retry_ms, diffs_note_due_ms;
-	uint64_t diffs_seen[DIFFS_SEEN]; /* hashes of ids of rows handled lately */
+	uint64_t diffs_seen[DIFFS_BUCKETS][DIFFS_WAYS]; /* hashes of ids of rows handled lately */
 
 	bool reachable, authorized; /* as last logged */
 	int64_t board_due_ms;
@@ -121,6 +141,11 @@ void sync_submit(struct px_sync *s, struct px_job *job);
 void sync_log(
 	struct px_sync *s, int64_t iid, const char *model, const char *event, const char *detail);
 int64_t sync_backoff_ms(int failures, int64_t min_ms, int64_t max_ms);
+/* Stores one value of the meta table. */
+void sync_store_meta(struct px_sync *s, const char *key, const char *value);
+/* Stores the directory's row as it is here; its error (NULL: none). */
+void sync_put_dir(struct px_sync *s, const struct sdir *d);
+void sync_dir_error(struct px_sync *s, struct sdir *d, const char *message);
 struct sinteg *sync_integ_by_id(struct px_sync *s, const char *id);
 struct sinteg *sync_integ_by_iid(struct px_sync *s, int64_t iid);
 
@@ -156,18 +181,36 @@ bool fill_complete(const struct px_sync *s);
 
 /* ---- since.c: what changed since a moment */
 
-/* done is called once, on this thread, with 0 when the walk came to its end; newest: the largest
+/* done is called once, on this thread; err NULL: the walk came to its end; newest: the largest
  * updated_at it saw, or NULL. false: out of memory, nothing was started. */
 bool since_start(struct px_sync *s, struct sdir *d, int64_t from_ms, enum px_purpose purpose,
-	void (*done)(struct px_sync *s, void *arg, px_rc rc, const char *newest), void *arg);
+	void (*done)(
+		struct px_sync *s, struct sdir *d, const struct px_err *err, const char *newest));
+
+/* The next one under way, or NULL. */
+struct since *since_next(const struct since *w);
+
+/* ---- catchup.c: what a sync, or a burst, has changed */
+
+/* Walks over what d changed since oldest_ms, and when a sync is to be caught up with, since the
+ * watermark. Marks from before are settled by it. */
+void catchup_start(struct px_sync *s, struct sdir *d, int64_t oldest_ms, enum px_purpose purpose);
+void catchup_schedule(struct px_sync *s);
+/* Rows inside the records of d have changed, of which is not known. */
+void catchup_parents(struct sdir *d);
+/* Whether a directory has to be caught up with. */
+bool catchup_due(const struct sdir *d);
 
 /* ---- hydrate.c: reading again what is marked */
 
 void hydrate_schedule(struct px_sync *s);
 void hydrate_free(struct px_sync *s);
 
-/* Whether the API says for certain that there is no such record (API reference §7: 404, or 400). */
-bool sync_is_not_found(const struct px_answer *answer);
+/* What an answer to a request by id says. "Not found" has no documented form (API reference §7):
+ * 404, 400, and 200 with null, nothing or an empty object are taken for it. The page is filled for
+ * BY_ID_FOUND, and is released by the caller in any case. */
+enum by_id { BY_ID_FOUND, BY_ID_ABSENT, BY_ID_UNCLEAR };
+enum by_id sync_by_id(const struct px_answer *answer, struct px_page *page, struct px_err *err);
 
 /* ---- sweep.c: what a complete walk did not meet any more */
 

@@ -76,7 +76,7 @@ struct walk {
 	int64_t newest_ns;
 	char *newest;	     /* largest updated_at so far: the watermark to be */
 	char *sync_at;	     /* last_completed_sync when it began */
-	int64_t began_epoch; /* before its first request; 0: in another life of this process */
+	int64_t began_epoch; /* before its first request; 0: not known */
 	int64_t began_ms, began_done;
 	/* sub-collections */
 	int64_t parent_rid; /* parents up to here are planned */
@@ -188,10 +188,11 @@ static char *cursor_text(const struct walk *w, const struct piece *last)
 	struct px_buf b = PX_BUF_INIT(64 << 10);
 
 	px_buf_addf(&b,
-		"{\"walk\":%lld,\"offset\":%lld,\"total\":%lld,\"tries\":%d,"
+		"{\"walk\":%lld,\"began\":%lld,\"offset\":%lld,\"total\":%lld,\"tries\":%d,"
 		"\"skips\":%d,\"parent\":%lld,\"last\":",
-		(long long)w->number, (long long)w->applied, (long long)w->total, w->tries,
-		w->skips, (long long)(last && last->parent ? last->parent_rid : 0));
+		(long long)w->number, (long long)w->began_epoch, (long long)w->applied,
+		(long long)w->total, w->tries, w->skips,
+		(long long)(last && last->parent ? last->parent_rid : 0));
 	px_buf_add_jsons(&b, w->last_id);
 	px_buf_adds(&b, ",\"newest\":");
 	px_buf_add_jsons(&b, w->newest);
@@ -209,6 +210,7 @@ static void cursor_read(struct walk *w, const char *text)
 	if (px_json_check(c.p, c.len, NULL) || px_json_kind(c) != PX_JSON_OBJECT)
 		return;
 	w->number = px_json_int(px_json_member(c, "walk"), w->number);
+	w->began_epoch = px_json_int(px_json_member(c, "began"), 0);
 	w->applied = px_json_int(px_json_member(c, "offset"), 0);
 	w->total = px_json_int(px_json_member(c, "total"), -1);
 	w->tries = (int)px_json_int(px_json_member(c, "tries"), 0);
@@ -349,7 +351,7 @@ static void note_after(struct px_job *job)
 	free(n);
 }
 
-static void put_dir(struct px_sync *s, const struct sdir *d)
+void sync_put_dir(struct px_sync *s, const struct sdir *d)
 {
 	struct px_note_job *n = malloc(sizeof *n);
 
@@ -365,7 +367,7 @@ static void put_dir(struct px_sync *s, const struct sdir *d)
 	sync_submit(s, &n->job);
 }
 
-static void dir_error(struct px_sync *s, struct sdir *d, const char *message)
+void sync_dir_error(struct px_sync *s, struct sdir *d, const char *message)
 {
 	if (message && d->row.error && !strcmp(message, d->row.error))
 		return;
@@ -373,7 +375,7 @@ static void dir_error(struct px_sync *s, struct sdir *d, const char *message)
 		return;
 	free(d->row.error);
 	d->row.error = message ? strdup(message) : NULL;
-	put_dir(s, d);
+	sync_put_dir(s, d);
 }
 
 static bool is_refusal(const struct px_err *err)
@@ -405,7 +407,7 @@ static void walk_fail(struct walk *w, const struct px_err *err)
 				   sync_backoff_ms(s->fees_failures, RETRY_MIN_MS, RETRY_MAX_MS);
 		for (size_t i = 0; i < s->count; i++)
 			if (dir_due(&s->integs[i]->dirs[w->model]))
-				dir_error(s, &s->integs[i]->dirs[w->model], err->msg);
+				sync_dir_error(s, &s->integs[i]->dirs[w->model], err->msg);
 		return;
 	}
 	w->d->failures++;
@@ -416,7 +418,7 @@ static void walk_fail(struct walk *w, const struct px_err *err)
 	} else {
 		w->d->retry_ms = now + sync_backoff_ms(w->d->failures, RETRY_MIN_MS, RETRY_MAX_MS);
 	}
-	dir_error(s, w->d, err->msg);
+	sync_dir_error(s, w->d, err->msg);
 }
 
 /* ---- answers
@@ -969,7 +971,8 @@ void walk_start(struct px_sync *s, struct sdir *d, enum px_purpose purpose)
 	d->walk = w;
 	w->fill = !d->row.complete;
 	w->refill = d->refill;
-	d->refill = false; /* whoever asks from now on wants another walk */
+	/* whoever asks from now on wants another walk */
+	d->refill = d->catch_up = false;
 	w->number = d->row.walk + 1;
 	w->sync_at = d->integ->row.last_completed_sync ? strdup(d->integ->row.last_completed_sync)
 						       : NULL;
@@ -996,7 +999,7 @@ void walk_start_account(struct px_sync *s, int model, enum px_purpose purpose)
 			w->number = row->walk + 1;
 		w->fill |= !row->complete && dir_due(&s->integs[i]->dirs[model]);
 		w->refill |= s->integs[i]->dirs[model].refill;
-		s->integs[i]->dirs[model].refill = false;
+		s->integs[i]->dirs[model].refill = s->integs[i]->dirs[model].catch_up = false;
 	}
 	if (!px_reader_meta(s->reader, "fees.cursor", &cursor, NULL) && cursor.len)
 		cursor_read(w, cursor.data);

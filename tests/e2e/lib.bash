@@ -101,6 +101,12 @@ kill_daemon() {
 
 ready() { "$BIN/propexofs" ready --wait "${1:-60}" "$M"; }
 
+# sweep_now: the clock that daemon and simulator share goes on by 8 days, more than --sweep: every list is read again.
+sweep_now() {
+  SWEEPS=$((${SWEEPS:-0} + 1))
+  "$BIN/tests/testclock" "$T/clock" "$(date -u -d "2026-11-23T12:00:00Z + $((8 * SWEEPS)) days" +%Y-%m-%dT%H:%M:%SZ)" 20
+}
+
 # FUSE requests so far of these kinds, summed. A rendering serves two seconds: wait for a fresh one.
 fuse_count() {
   local kind sum=0

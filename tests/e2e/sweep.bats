@@ -15,12 +15,12 @@ setup() {
 
 teardown() { finish; }
 
-removed() { jq -sr 'map(select(.event == "RECORD_REMOVED")) | length' "$M/events/latest.jsonl"; }
+removed() { cat "$M"/events/2026-*.jsonl | jq -sr 'map(select(.event == "RECORD_REMOVED")) | length'; }
 
 @test "records that vanish without a word are found by the next whole list, confirmed, and removed; all others stay" {
   control POST delete '{"integration":0,"model":"residents","count":3}' >/dev/null
   control POST delete '{"integration":0,"model":"unit-types","count":1}' >/dev/null
-  control POST sync '{"integration":0,"touch":true}' >/dev/null
+  sweep_now
   until_true 60 check_tree --last-seen >"$T/out" || fail "$(tail -n 30 "$T/out")"
   [ "$(removed)" -ge 4 ]
   # found again: under a new inode, and the log says what happened
@@ -32,11 +32,11 @@ removed() { jq -sr 'map(select(.event == "RECORD_REMOVED")) | length' "$M/events
   before=$(ls "$D" | wc -l)
   [ "$before" -gt 40 ]
   control POST delete '{"integration":0,"model":"residents","count":40}' >/dev/null
-  control POST sync '{"integration":0,"touch":true}' >/dev/null
+  sweep_now
   until_true 30 grep -q '"event":"DRIFT"' "$M/events/latest.jsonl"
   sleep 2
   [ "$(ls "$D" | wc -l)" = "$before" ]
-  control POST sync '{"integration":0,"touch":true}' >/dev/null
+  sweep_now
   until_true 60 check_tree --last-seen >"$T/out" || fail "$(tail -n 30 "$T/out")"
   [ "$(ls "$D" | wc -l)" -lt "$before" ]
 }
@@ -45,19 +45,19 @@ removed() { jq -sr 'map(select(.event == "RECORD_REMOVED")) | length' "$M/events
   id=$(jq -r 'select(.model == "residents") | .id' <(control GET 'truth?model=residents&ids=1') | sed -n 5p)
   control POST fault "$(jq -nc --arg id "$id" '{fault:"status",status:500,kind:"get",model:"residents",times:0}')" >/dev/null
   control POST delete '{"integration":0,"model":"residents","count":2}' >/dev/null
-  control POST sync '{"integration":0,"touch":true}' >/dev/null
+  sweep_now
   until_true 30 grep -q '"event":"RECONCILED"' "$M/events/latest.jsonl"
   sleep 2
   # the API cannot say: they stay
   [ "$(removed)" = 0 ]
   control POST fault/clear >/dev/null
-  control POST sync '{"integration":0,"touch":true}' >/dev/null
+  sweep_now
   until_true 60 check_tree --last-seen >"$T/out" || fail "$(tail -n 30 "$T/out")"
 }
 
 @test "by itself after --sweep days" {
   control POST delete '{"integration":1,"model":"leases","count":2}' >/dev/null
-  "$BIN/tests/testclock" "$T/clock" 2026-12-01T08:00:00Z 20
+  sweep_now
   until_true 60 check_tree --last-seen >"$T/out" || fail "$(tail -n 30 "$T/out")"
 }
 

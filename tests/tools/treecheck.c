@@ -3,13 +3,14 @@
  * treecheck.c - does a mounted tree equal the simulator's truth?
  *
  *   treecheck [--last-seen] [--partial] MOUNT TRUTH
+ *   treecheck --paths MOUNT TRUTH
  *
  * TRUTH is what /_control/truth answers: a line for each record that the API serves. For each the
  * file is looked for by a name made here from the id, its bytes are compared with an indentation
  * made here of the text that was served, and st_size with the bytes read; then every directory is
  * listed, and a file that no line accounts for is a difference too.
  * --last-seen ignores the value of the top-level member last_seen; --partial allows what is
- * missing, but nothing that is wrong.
+ * missing, but nothing that is wrong. --paths only prints where each record should be.
  *
  * Uses nothing of the codec that it judges: only hash.h, for names that are cut.
  */
@@ -27,7 +28,7 @@
 
 enum { SHOWN = 20 };
 
-static bool ignore_last_seen, partial;
+static bool ignore_last_seen, partial, paths;
 static long differences, records, missing;
 
 static void differ(const char *what, const char *path)
@@ -309,6 +310,12 @@ static void check_record(const char *mount, const char *line)
 	name_of(id.p, id.len, true, name);
 	(void)snprintf(path, sizeof path, "%s/integrations/%s/%s/%s", mount, dir, model, name);
 	records++;
+	if (paths) {
+		printf("%s\n", path);
+		free(id.p);
+		free(integration.p);
+		return;
+	}
 	want(path);
 	indent(record, 0, &expected);
 	put(&expected, "\n", 1);
@@ -372,15 +379,19 @@ int main(int argc, char **argv)
 	for (; at < argc && argv[at][0] == '-'; at++) {
 		ignore_last_seen |= !strcmp(argv[at], "--last-seen");
 		partial |= !strcmp(argv[at], "--partial");
+		paths |= !strcmp(argv[at], "--paths");
 	}
 	if (argc - at != 2 || !(f = fopen(argv[at + 1], "re"))) {
-		fprintf(stderr, "usage: treecheck [--last-seen] [--partial] MOUNT TRUTH\n");
+		fprintf(stderr,
+			"usage: treecheck [--last-seen] [--partial | --paths] MOUNT TRUTH\n");
 		return 2;
 	}
 	while (getline(&line, &cap, f) > 0)
 		check_record(argv[at], line);
 	(void)fclose(f);
 	free(line);
+	if (paths)
+		return 0;
 	qsort(wanted, wanted_count, sizeof *wanted, by_text);
 	(void)snprintf(root, sizeof root, "%s/integrations", argv[at]);
 	list(root, 0);
