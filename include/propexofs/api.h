@@ -66,8 +66,15 @@ struct px_limiter_view {
 	int64_t used;		   /* of this minute, others' use of the account included */
 	int64_t sent[PX_PURPOSES]; /* in the last 60 s, ours */
 	int64_t paused_until_ms;   /* 0: not paused */
+	int64_t share;	    /* of `allowed`, what may be used; 0 until told, or without limit */
+	int64_t room;	    /* requests that may be sent now */
+	int64_t more_in_ms; /* until there is more room than that */
 };
 void px_limiter_view(struct px_limiter *l, int64_t now_ms, struct px_limiter_view *ret);
+/* How long `requests` will take, of which one after the other takes each_ms: they go out as there
+ * is room, minute by minute. */
+int64_t px_limiter_forecast_ms(
+	const struct px_limiter_view *v, int64_t requests, double each_ms, int64_t now_ms);
 
 /* ---- URLs
  * ---------------------------------------------------------------------------------------------------
@@ -128,7 +135,7 @@ px_rc px_api_set_key(struct px_api *a, const char *key, struct px_err *err);
  * Queues a GET. path starts with '/', query included; copied. done is called exactly once, from
  * px_api_step or px_api_free, on the owner's thread; it may submit more. `sending` (may be NULL) is
  * called on the owner's thread right before each attempt goes out: for taking an epoch. max_body 0:
- * the default of 8 MiB.
+ * the default of 8 MiB. With a NULL: PX_ECANCELED, for what still ends after the client.
  */
 px_rc px_api_get(struct px_api *a, enum px_purpose purpose, const char *path, size_t max_body,
 	void (*sending)(void *arg), void (*done)(void *arg, const struct px_answer *answer),

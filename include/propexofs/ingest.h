@@ -32,6 +32,7 @@ struct px_ingest_options {
 	int history_days;
 	struct px_feed *feed;	/* may be NULL: nobody is told */
 	struct px_board *board; /* may be NULL */
+	bool listens; /* deliveries are received: what comes without one is told to the board */
 	/* versions the kernel still holds are not deleted; may be NULL */
 	bool (*known)(void *arg, int64_t ino);
 	void *known_arg;

@@ -125,6 +125,8 @@ px_rc px_api_get(struct px_api *a, enum px_purpose purpose, const char *path, si
 		.arg = arg,
 	};
 
+	if (!a)
+		return px_err_set(err, PX_ECANCELED, "stopped");
 	return submit(a, &proto, path, NULL, err);
 }
 

@@ -519,4 +519,27 @@ void px_limiter_view(struct px_limiter *l, int64_t now_ms, struct px_limiter_vie
 		for (size_t s = 0; s < SECONDS; s++)
 			ret->sent[p] += l->sent[p][s];
 	ret->paused_until_ms = now_ms < l->paused_until_ms ? l->paused_until_ms : 0;
+	if (!l->limit || l->limit >= UNLIMITED)
+		return;
+	ret->share = ceiling(l, now_ms);
+	ret->room = most(0, ret->share - ret->used);
+	if (l->fixed)
+		ret->more_in_ms = most(0, l->began_ms + minute(l) - now_ms);
+	else
+		ret->more_in_ms = sliding_wait(l, least(ret->share, ret->used), now_ms);
+}
+
+int64_t px_limiter_forecast_ms(
+	const struct px_limiter_view *v, int64_t requests, double each_ms, int64_t now_ms)
+{
+	int64_t paused = most(0, v->paused_until_ms - now_ms);
+	double sending = (double)requests * each_ms, waiting;
+
+	if (!v->share || requests <= v->room)
+		return paused + (int64_t)sending;
+	requests -= v->room + 1; /* behind the first that must wait */
+	waiting = (double)most(paused, v->more_in_ms) +
+		  (double)(requests / v->share) * (MINUTE + GUARD) +
+		  (double)(requests % v->share + 1) * each_ms;
+	return (int64_t)(waiting > sending ? waiting : sending);
 }

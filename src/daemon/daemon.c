@@ -180,6 +180,7 @@ static px_rc start(struct daemon *d, struct px_err *err)
 			.store = c->store,
 			.api_url = c->api_url,
 			.history_days = c->history_days,
+			.listens = c->webhook_listen != NULL,
 			.feed = d->feed,
 			.board = d->board,
 		},

@@ -31,6 +31,7 @@ struct applying {
 	size_t payload_len;
 	const struct px_webhook_model *w;
 	bool mark_only;
+	int64_t at_ms; /* of a row of the API's log: when it was written there; 0: a delivery */
 	size_t marked;
 	size_t lines;
 };
@@ -133,6 +134,7 @@ static px_rc update(struct applying *a, const struct px_dir *dir, const struct p
 	PX_BUF_AUTO struct px_buf doc = PX_BUF_INIT(PX_RECORD_MAX),
 				  out = PX_BUF_INIT(PX_RECORD_MAX);
 	enum px_splice verdict;
+	int64_t ours;
 	px_rc rc = px_reader_body(px_writer_reader(a->tx->writer), entry->ino, &doc, err);
 
 	if (rc)
@@ -146,6 +148,13 @@ static px_rc update(struct applying *a, const struct px_dir *dir, const struct p
 	if (rc)
 		return rc;
 	if (verdict == PX_SPLICE_DUPLICATE) {
+		*ret = PX_OUTCOME_DUPLICATE;
+		return PX_OK;
+	}
+	/* what the API served later than this was written has it, or something newer */
+	if (a->at_ms && state->source == PX_SOURCE_API && *state->updated_at &&
+		!px_time_parse(state->updated_at, strlen(state->updated_at), &ours) &&
+		ours / 1000000 >= a->at_ms) {
 		*ret = PX_OUTCOME_DUPLICATE;
 		return PX_OK;
 	}
@@ -343,6 +352,9 @@ static px_rc apply_data(struct applying *a, struct px_err *err)
 	rc = find_integration(a, &i, err);
 	if (rc && rc != PX_ENOENT)
 		return rc;
+	if (!rc && a->w && a->e->record_id && !a->at_ms)
+		px_unannounced_heard(px_ingest_unannounced(a->tx->in), i.iid, a->w->snake,
+			a->e->record_id, a->tx->now_ms);
 	if (!a->w) {
 		rc = log_line(a, rc ? NULL : &i, NULL, PX_OUTCOME_UNKNOWN_MODEL, NULL, err);
 	} else if (rc) {
@@ -358,6 +370,9 @@ static px_rc apply_data(struct applying *a, struct px_err *err)
 	} else {
 		rc = log_line(a, &i, NULL, PX_OUTCOME_NOTED, NULL, err);
 	}
+	if (!rc && a->at_ms && a->marked)
+		px_unannounced_note(px_ingest_unannounced(a->tx->in), i.iid, a->w->snake,
+			a->e->record_id, a->at_ms);
 	px_integration_release(&i);
 	return rc;
 }
@@ -531,6 +546,7 @@ static px_rc diff_run(struct px_ingest_tx *tx, struct px_job *job, struct px_err
 		struct px_event e = {0};
 		struct applying a = {
 			.tx = tx, .e = &e, .source = "data-diff", .mark_only = d->mark_only};
+		int64_t at_ns;
 		px_rc rc = px_event_from_diff(d->rows[k], &e, err);
 
 		if (rc) {
@@ -538,6 +554,8 @@ static px_rc diff_run(struct px_ingest_tx *tx, struct px_job *job, struct px_err
 				err ? err->msg : "");
 			continue;
 		}
+		a.at_ms = time_member(d->rows[k], "created_at", &at_ns) ? at_ns / 1000000
+									: tx->now_ms;
 		rc = px_doc_compact(d->rows[k].p, d->rows[k].len, &payload, err);
 		a.payload = payload.data;
 		a.payload_len = payload.len;

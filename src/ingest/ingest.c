@@ -61,6 +61,7 @@ struct px_ingest {
 	void *known_arg;
 
 	_Atomic int64_t epoch;
+	struct px_unannounced *unannounced; /* ingest thread; NULL: nobody listens */
 
 	pthread_t thread, checkpointer;
 	bool started;
@@ -164,6 +165,11 @@ px_rc px_ingest_new(const struct px_ingest_options *o, struct px_ingest **ret, s
 	rc = in->store ? open_writer(o, &in->writer, err) : px_err_nomem(err);
 	if (!rc)
 		rc = begin_session(in, err);
+	if (!rc && o->listens) {
+		in->unannounced = px_unannounced_new(o->board, px_clock_wall_ms());
+		if (!in->unannounced)
+			rc = px_err_nomem(err);
+	}
 	if (rc) {
 		px_ingest_free(in);
 		return rc;
@@ -177,6 +183,11 @@ void px_ingest_set_known(struct px_ingest *in, bool (*known)(void *arg, int64_t 
 	assert(!in->started);
 	in->known = known;
 	in->known_arg = arg;
+}
+
+struct px_unannounced *px_ingest_unannounced(struct px_ingest *in)
+{
+	return in->unannounced;
 }
 
 int64_t px_ingest_epoch(struct px_ingest *in)
@@ -563,6 +574,7 @@ void px_ingest_free(struct px_ingest *in)
 	if (!in)
 		return;
 	px_ingest_stop(in);
+	px_unannounced_free(in->unannounced);
 	px_writer_close(in->writer);
 	pthread_cond_destroy(&in->stop_checkpoint);
 	pthread_cond_destroy(&in->room);

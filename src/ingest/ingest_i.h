@@ -45,6 +45,20 @@ px_rc px_apply_delivery(struct px_ingest_tx *tx, const struct px_delivery *d, st
 px_rc px_apply_failed(
 	struct px_ingest_tx *tx, const struct px_delivery *d, const char *why, struct px_err *err);
 
+/* ---- unannounced.c; ingest thread */
+
+struct px_unannounced;
+/* since_ms: from when on (px_clock_wall_ms) deliveries could be received. NULL: out of memory. */
+struct px_unannounced *px_unannounced_new(struct px_board *board, int64_t since_ms);
+void px_unannounced_free(struct px_unannounced *u);
+/* The API's log names a change of at_ms that is not in place here. u may be NULL. */
+void px_unannounced_note(
+	struct px_unannounced *u, int64_t iid, const char *model, const char *id, int64_t at_ms);
+/* A delivery came. u may be NULL. */
+void px_unannounced_heard(
+	struct px_unannounced *u, int64_t iid, const char *model, const char *id, int64_t now_ms);
+struct px_unannounced *px_ingest_unannounced(struct px_ingest *in); /* NULL: nobody listens */
+
 /* ---- what a transaction asks of the outside: told to the listener after its commit. Ingest
  * thread. */
 

@@ -105,12 +105,20 @@ static px_rc check_order(struct px_ingest_tx *tx, struct px_page_job *p,
 static px_rc clear_marks(struct px_ingest_tx *tx, struct px_page_job *p,
 	const struct px_page_record *r, struct px_err *err)
 {
+	struct px_dir dir = {0};
+	bool cleared = false;
 	px_rc rc = px_writer_pending_clear(
-		tx->writer, r->did, r->record.id, r->record.id_len, p->sent_epoch, NULL, err);
+		tx->writer, r->did, r->record.id, r->record.id_len, p->sent_epoch, &cleared, err);
 
 	if (!rc && p->cleared_did)
 		rc = px_writer_pending_clear(tx->writer, p->cleared_did, r->record.id,
 			r->record.id_len, p->sent_epoch, NULL, err);
+	if (rc || !cleared)
+		return rc;
+	rc = px_reader_dir(px_writer_reader(tx->writer), r->did, &dir, err);
+	if (!rc)
+		rc = px_log_local(tx, dir.iid, dir.model, r->record.id, "HYDRATED", NULL, err);
+	px_dir_release(&dir);
 	return rc;
 }
 

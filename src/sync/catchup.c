@@ -23,6 +23,7 @@
 enum {
 	MARK_OVERLAP_MS = 600000,      /* the API's clock against ours, and slow syncs */
 	WATERMARK_OVERLAP_MS = 120000, /* both are the API's: changes that were committed late */
+	BURST_OVERLAP_MS = 2000,       /* what was committed later than that goes by id */
 	PARENTS_QUIET_MS = 10000,      /* rows inside records come in bursts */
 	PARENTS_EACH_MS = 600000,      /* unless a sync ends */
 };
@@ -192,8 +193,11 @@ static void ended(struct px_sync *s, struct sdir *d, const void *arg)
 
 	d->since_out = false;
 	d->failures = 0;
-	if (newest && watermark_ms(d) >= d->since_from_ms &&
-		!px_time_parse(newest, strlen(newest), &ns) && ns / 1000000 > watermark_ms(d)) {
+	if (newest && px_time_parse(newest, strlen(newest), &ns))
+		newest = NULL;
+	if (newest && ns / 1000000 > d->since_reached_ms)
+		d->since_reached_ms = ns / 1000000;
+	if (newest && watermark_ms(d) >= d->since_from_ms && ns / 1000000 > watermark_ms(d)) {
 		free(d->row.watermark);
 		d->row.watermark = strdup(newest);
 		sync_put_dir(s, d);
@@ -239,6 +243,10 @@ void catchup_start(struct px_sync *s, struct sdir *d, int64_t oldest_ms, enum px
 {
 	int64_t from_ms = oldest_ms == INT64_MAX ? INT64_MAX : oldest_ms - MARK_OVERLAP_MS;
 
+	/* in one burst each walk goes on where the last one ended */
+	if (oldest_ms != INT64_MAX && oldest_ms > d->since_tried_ms &&
+		from_ms < d->since_reached_ms - BURST_OVERLAP_MS)
+		from_ms = d->since_reached_ms - BURST_OVERLAP_MS;
 	each_of_list(s, d, lowest, &from_ms);
 	if (from_ms == INT64_MAX || !since_start(s, d, from_ms, purpose, done))
 		return;

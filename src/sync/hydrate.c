@@ -346,9 +346,11 @@ static void hydrate_dir(
 	for (size_t i = 0; i < count; i++) {
 		int64_t asked_ms = list[i].attempts ? list[i].not_before_ms : list[i].since_ms;
 
+		if (asked_ms <= d->since_tried_ms)
+			continue; /* a walk has not brought it: by id */
+		fresh++;
 		if (list[i].since_ms < oldest)
 			oldest = list[i].since_ms;
-		fresh += asked_ms > d->since_tried_ms;
 	}
 	if (px_models[d->model].parent >= 0) {
 		hydrate_sub(s, d, list, count);
@@ -391,6 +393,9 @@ void hydrate_schedule(struct px_sync *s)
 	}
 	if (s->burst_began_ms && now < s->marks_newest_ms + QUIET_MS &&
 		now < s->burst_began_ms + BURST_MAX_MS)
+		return;
+	/* the API's log of changes is a burst, too */
+	if (s->diffs_out && s->diffs_more && now < s->burst_began_ms + BURST_MAX_MS)
 		return;
 	if (now < s->marks_due_ms || s->asks_out >= BY_ID_OUT_MAX)
 		return;

@@ -8,10 +8,11 @@
  */
 #include "sync_i.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BOARD_MS = 500, STEP_MS = 200 };
+enum { BOARD_MS = 500, STEP_MS = 200, RATE_LIMITED_MS = 60000 };
 
 /* ---- jobs
  * ---------------------------------------------------------------------------------------------- */
@@ -250,7 +251,17 @@ static void tell_board(struct px_sync *s)
 			px_info("api", "the API accepts the key");
 		}
 	}
-	walk_progress(s);
+	if (stats.refused != s->refused && now >= s->refused_ms + RATE_LIMITED_MS) {
+		char text[120];
+
+		(void)snprintf(text, sizeof text,
+			"429, %llu in all; %lld requests a minute are allowed",
+			(unsigned long long)stats.refused, (long long)stats.limiter.allowed);
+		sync_log(s, 0, NULL, "RATE_LIMITED", text);
+		s->refused = stats.refused;
+		s->refused_ms = now;
+	}
+	walk_progress(s, &stats);
 }
 
 static void loop_once(struct px_sync *s, bool refresh)
@@ -315,6 +326,7 @@ px_rc px_sync_new(const struct px_conf *conf, struct px_ingest *ingest, struct p
 	s->ingest = ingest;
 	s->board = board;
 	s->reachable = s->authorized = true;
+	s->eta_s = -1;
 	s->ended_tail = &s->ended;
 	pthread_mutex_init(&s->lock, NULL);
 	px_board_set_refresh(board, conf->refresh_s);
@@ -366,7 +378,7 @@ void px_sync_free(struct px_sync *s)
 static void report(const struct px_sync *s,
 	void (*progress)(void *arg, const struct px_sync_progress *p), void *arg)
 {
-	struct px_sync_progress p = {.eta_s = -1};
+	struct px_sync_progress p = {.eta_s = s->eta_s};
 
 	for (size_t i = 0; i < s->count; i++)
 		for (int m = 0; m < PX_MODEL_COUNT; m++) {

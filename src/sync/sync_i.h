@@ -25,6 +25,7 @@ enum {
 	RETRY_MIN_MS = 2000, /* after an error of one model */
 	RETRY_MAX_MS = 300000,
 	REFUSED_RETRY_MS = 900000, /* a model that the API refuses is asked again */
+	PACE_MS = 20000,	   /* what the pace of requests is an average of */
 	FILES_MIN_MS = 3600000,	   /* small files of an integration: at most hourly */
 };
 
@@ -56,10 +57,11 @@ struct sdir {
 	int64_t absent_epoch;
 	size_t absent_seen;
 	int failures;
-	int64_t retry_ms;	/* px_clock_mono_ms: not before */
-	bool since_out;		/* a walk over what changed is under way */
-	int64_t since_from_ms;	/* what that walk begins with */
-	int since_pages;	/* what the last one cost */
+	int64_t retry_ms;	  /* px_clock_mono_ms: not before */
+	bool since_out;		  /* a walk over what changed is under way */
+	int64_t since_from_ms;	  /* what that walk begins with */
+	int since_pages;	  /* what the last one cost */
+	int64_t since_reached_ms; /* the newest updated_at that such a walk has seen */
 	int64_t since_tried_ms; /* px_clock_wall_ms: marks from before were asked for by such a walk
 				 */
 	/* rows that show in this model's records have changed, nobody knows in which; 0: none */
@@ -121,7 +123,14 @@ struct px_sync {
 	int64_t diffs_watermark_ns, diffs_from_ms, diffs_offset, diffs_retry_ms, diffs_note_due_ms;
 	uint64_t diffs_seen[DIFFS_BUCKETS][DIFFS_WAYS]; /* hashes of ids of rows handled lately */
 
+	double pace_ms, pace_requests; /* requests that went out of late, and the time it took */
+	int64_t pace_at_ms;
+	uint64_t pace_sent;
+	int64_t eta_s; /* of all walks together, -1 unknown */
+
 	bool reachable, authorized; /* as last logged */
+	uint64_t refused;	    /* 429 answers, as last logged */
+	int64_t refused_ms;
 	int64_t board_due_ms;
 
 	pthread_t thread;
@@ -168,7 +177,8 @@ void walk_start_account(struct px_sync *s, int model, enum px_purpose purpose);
 /* Asks for more pages where there is room. */
 void walk_advance_all(struct px_sync *s);
 void walk_free_all(struct px_sync *s);
-void walk_progress(struct px_sync *s);
+/* What status shows of the walks: how far, and how long still. */
+void walk_progress(struct px_sync *s, const struct px_api_stats *stats);
 /* Records of the list that have gone to ingest. */
 int64_t walk_applied(const struct walk *w);
 

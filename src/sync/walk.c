@@ -77,7 +77,6 @@ struct walk {
 	char *newest;	     /* largest updated_at so far: the watermark to be */
 	char *sync_at;	     /* last_completed_sync when it began */
 	int64_t began_epoch; /* before its first request; 0: not known */
-	int64_t began_ms, began_done;
 	/* sub-collections */
 	int64_t parent_rid; /* parents up to here are planned */
 	bool parents_done;
@@ -949,7 +948,6 @@ static struct walk *walk_new(struct px_sync *s, struct sdir *d, int model, enum 
 	w->limit = PAGE_LIMIT;
 	w->total = -1;
 	w->newest_ns = INT64_MIN;
-	w->began_ms = px_clock_mono_ms();
 	w->next = s->all_walks;
 	s->all_walks = w;
 	s->walks++;
@@ -980,7 +978,6 @@ void walk_start(struct px_sync *s, struct sdir *d, enum px_purpose purpose)
 		cursor_read(w, d->row.cursor);
 	else
 		w->began_epoch = px_ingest_epoch(s->ingest);
-	w->began_done = w->applied;
 	walk_log_started(w);
 }
 
@@ -1005,7 +1002,6 @@ void walk_start_account(struct px_sync *s, int model, enum px_purpose purpose)
 		cursor_read(w, cursor.data);
 	else
 		w->began_epoch = px_ingest_epoch(s->ingest);
-	w->began_done = w->applied;
 	walk_log_started(w);
 }
 
@@ -1037,21 +1033,61 @@ int64_t walk_applied(const struct walk *w)
 	return w->applied;
 }
 
-void walk_progress(struct px_sync *s)
+/* Requests that a walk has not sent yet; -1: nobody knows. */
+static int64_t unsent(const struct walk *w)
 {
-	int64_t now = px_clock_mono_ms();
+	int64_t step = w->limit > 1 ? w->limit - 1 : 1;
+	int64_t left = w->total - w->planned;
 
+	if (w->total < 0)
+		return w->at_end ? 0 : -1;
+	return (int64_t)pieces_waiting(w) + (left > 0 ? (left + step - 1) / step : 0);
+}
+
+/* What a request takes while they go out, over the last seconds in which some did. */
+static void measure_pace(struct px_sync *s, const struct px_api_stats *stats, int64_t now)
+{
+	uint64_t sent = 0;
+	int64_t took = now - s->pace_at_ms;
+
+	for (int p = 0; p < PX_PURPOSES; p++)
+		sent += stats->requests[p];
+	if (s->pace_at_ms && sent > s->pace_sent) {
+		s->pace_ms += (double)took;
+		s->pace_requests += (double)(sent - s->pace_sent);
+	}
+	while (s->pace_ms > PACE_MS) {
+		s->pace_ms /= 2;
+		s->pace_requests /= 2;
+	}
+	s->pace_at_ms = now;
+	s->pace_sent = sent;
+}
+
+void walk_progress(struct px_sync *s, const struct px_api_stats *stats)
+{
+	int64_t now = px_clock_mono_ms(), ahead = 0;
+	double each_ms;
+
+	measure_pace(s, stats, now);
+	each_ms = s->pace_requests > 0 ? s->pace_ms / s->pace_requests : 0;
+	s->eta_s = -1;
+	/* the newest walk is served first */
 	for (struct walk *w = s->all_walks; w; w = w->next) {
 		struct px_progress p = {
 			.done = w->applied, .expected = w->total, .eta_s = -1, .active = true};
-		int64_t done = w->applied - w->began_done, took = now - w->began_ms;
+		int64_t left = unsent(w);
 
-		if (!w->d)
-			continue;
-		if (w->total >= 0 && done > 0 && took > 0)
-			p.eta_s = (int64_t)((double)(w->total - w->applied) * (double)took /
-						    (double)done / 1000.0 +
-					    0.5);
-		px_board_set_progress(s->board, w->d->row.did, &p);
+		if (left >= 0) {
+			ahead += left;
+			if (stats->reachable && each_ms > 0)
+				p.eta_s = (px_limiter_forecast_ms(&stats->limiter,
+						   ahead + (int64_t)w->flying, each_ms, now) +
+						  500) /
+					  1000;
+		}
+		s->eta_s = p.eta_s;
+		if (w->d)
+			px_board_set_progress(s->board, w->d->row.did, &p);
 	}
 }

@@ -1,0 +1,142 @@
+#!/usr/bin/env bats
+# cost.bats - how many requests things take. Counts have no noise: what costs more fails here.
+
+load lib
+
+setup() {
+  begin
+  export PROPEXOFS_TEST_CLOCK=$T/clock
+  "$BIN/tests/testclock" "$T/clock" 2026-11-23T08:00:00Z "${RATE:-10}"
+}
+
+teardown() { finish; }
+
+real_time() { "$BIN/tests/testclock" "$T/clock" 2026-11-23T08:00:00Z 1; }
+
+requests() { stat_of .requests; }
+
+# What was asked for since then, for whoever reads a failure.
+asked() { control GET "requests?since=$SINCE" | jq -r '"\(.class) \(.model)"' | sort | uniq -c | sort -rn | head -n 12; }
+
+fresh() {
+  SINCE=$(control GET requests | tail -n 1 | jq .seq)
+  control POST stats/reset >/dev/null
+}
+
+@test "a burst of 10,000 updates in one model: at most 60 requests, and every record has its new value" {
+  real_time
+  start_sim --integrations 1 --records residents=10000 --rate-limit 0
+  start_live --refresh 300
+  ready 120
+  settle 60
+  fresh
+  control POST update '{"model":"residents","count":10000,"set":{"notes":"after the burst"}}' >/dev/null
+  settle 120
+  [ "$(requests)" -le 60 ] || fail "$(requests) requests" "$(asked)"
+  until_true 60 check_tree >"$T/out" || fail "$(tail -n 12 "$T/out")"
+}
+
+@test "the same where the changed-since filter is missing, refused or ignored" {
+  real_time
+  for quirk in changed-since-400 changed-since-ignored; do
+    start_sim --integrations 1 --records residents=4000 --rate-limit 0 --quirk $quirk
+    start_live --refresh 300
+    ready 120
+    settle 60
+    fresh
+    control POST update '{"model":"residents","count":4000}' >/dev/null
+    settle 120
+    [ "$(requests)" -le 60 ] || fail "$quirk: $(requests) requests" "$(asked)"
+    until_true 60 check_tree >"$T/out" || fail "$quirk: $(tail -n 12 "$T/out")"
+    umount_daemon
+    stop_sim
+    rm -f "$T"/store.db*
+  done
+}
+
+@test "after a downtime with 1,000 changes: fewer than 30 requests for each model that changed" {
+  start_sim --integrations 2 --total 20000 --rate-limit 0
+  start_live --refresh 300
+  ready 120
+  settle 60
+  umount_daemon
+  control POST update '{"model":"residents","count":600,"events":false}' >/dev/null
+  control POST update '{"model":"leases","count":300,"events":false}' >/dev/null
+  control POST create '{"model":"residents","count":100,"events":false}' >/dev/null
+  fresh
+  start_live --refresh 300
+  until_true 60 check_tree --last-seen >"$T/out" || fail "$(tail -n 12 "$T/out")"
+  [ "$(requests)" -lt 60 ] || fail "$(requests) requests" "$(asked)"
+  settle
+  # a sync that nobody heard of: each model is asked once what it changed
+  umount_daemon
+  control POST sync '{"integration":0,"updates":1000,"models":["residents"],"events":false,"diffs":false}' >/dev/null
+  fresh
+  start_live --refresh 300
+  until_true 60 check_tree --last-seen >"$T/out" || fail "$(tail -n 12 "$T/out")"
+  [ "$(stat_of .by_model.residents.list)" -lt 30 ] || fail "$(asked)"
+  [ "$(requests)" -lt 120 ] || fail "$(requests) requests" "$(asked)"
+}
+
+@test "the refresh of a quiet account with 50 integrations: at most 3 requests" {
+  start_sim --integrations 50 --total 6000 --rate-limit 0
+  start_live --refresh 60
+  ready 120
+  settle 60
+  # until the first refreshes after the fill are over
+  sleep 13
+  fresh
+  # four refresh periods
+  sleep 24
+  n=$(stat_of '.by_class.integrations')
+  [ "$n" -ge 3 ]
+  [ "$(requests)" -le $((3 * n)) ] || fail "$(requests) requests in $n refreshes" "$(asked)"
+}
+
+@test "single updates show at once, and are read again whole within two seconds when there is room" {
+  real_time
+  start_sim --integrations 1 --records residents=500 --rate-limit 0
+  start_live --refresh 300
+  ready
+  settle
+  for _ in 1 2 3 4 5; do
+    fresh
+    start=$(date +%s%3N)
+    control POST update '{"model":"residents","count":1}' >/dev/null
+    until_true 2 [ "$(tail -n 1 "$M/events/latest.jsonl" | jq -r .event)" != "" ]
+    settle 10
+    [ $(($(date +%s%3N) - start)) -lt 2500 ] || fail "read again after $(($(date +%s%3N) - start)) ms"
+    [ "$(requests)" -le 2 ] || fail "$(asked)"
+  done
+  check_tree
+}
+
+# Requests that the API counted in three minutes of a fill, into $T/count. The clock runs four times as fast, so latency counts
+# four times, too.
+fill_under_limit() {
+  case $BIN in */asan) skip "a test of time, and what is built with sanitizers is slow" ;; esac
+  "$BIN/tests/testclock" "$T/clock" 2026-11-23T08:00:00Z 4
+  start_sim --integrations 1 --records residents=150000 --rate-limit 150 --prerender
+  start_daemon --rate-share "$1"
+  # the first minute has a probe and the small models; then three whole ones
+  until_true 60 sh -c "jq -e '.integrations[0].records > 20000' '$M/status.json' >/dev/null"
+  from=$(control GET requests | tail -n 1 | jq .ms)
+  until_true 90 over_ms $((from + 180000))
+  control GET requests | jq -s --argjson from "$from" '[.[] | select(.ms > $from and .ms <= $from + 180000)] | length' >"$T/count"
+  [ "$(stat_of '.by_status["429"] // 0')" = 0 ]
+}
+
+over_ms() { [ "$(control GET requests | tail -n 1 | jq .ms)" -ge "$1" ]; }
+
+@test "a fill under the real limit uses at least 97 % of its share, and meets no 429" {
+  fill_under_limit 80
+  n=$(cat "$T/count")
+  [ "$n" -ge $((120 * 3 * 97 / 100)) ] || fail "$n requests in three minutes"
+  [ "$n" -le $((120 * 4)) ]
+}
+
+@test "the same with the whole allowance" {
+  fill_under_limit 100
+  n=$(cat "$T/count")
+  [ "$n" -ge $((150 * 3 * 97 / 100)) ] || fail "$n requests in three minutes"
+}
