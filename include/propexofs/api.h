@@ -103,6 +103,7 @@ struct px_answer {
 	int attempts;
 };
 
+struct px_api;
 struct px_api_options {
 	const char *base_url;
 	const char *key; /* copied, wiped on free */
@@ -111,13 +112,17 @@ struct px_api_options {
 	const char *user_agent;
 	int retries; /* attempts after the first for resets, stalls, 5xx, truncation; with jitter:
 			0.5, 1, 2, 4… s, at most 30 s */
+	/* For keys that are replaced: called on the owner's thread when the API has answered 401,
+	 * at most once a minute; gives the key anew with px_api_set_key. What was refused with
+	 * another key than the present one is sent once more. NULL: a 401 is final. */
+	px_rc (*renew_key)(void *arg, struct px_api *a, struct px_err *err);
+	void *renew_arg;
 	/* Real milliseconds, 0: the default. */
 	int connect_timeout_ms; /* 10 s */
 	int stall_timeout_ms;	/* 20 s without a byte; counted in whole seconds */
 	int total_timeout_ms;	/* 120 s for an answer as a whole */
 };
 
-struct px_api;
 px_rc px_api_new(const struct px_api_options *o, struct px_api **ret, struct px_err *err);
 /* Ends what is under way with PX_ECANCELED answers first. Accepts NULL. */
 void px_api_free(struct px_api *a);

@@ -103,6 +103,26 @@ px_rc px_conf_load(int argc, char **argv, unsigned command, struct px_conf *ret,
  * by others. */
 px_rc px_conf_load_secrets(struct px_conf *c, bool need_key, struct px_err *err);
 
+/* The two halves of it. */
+px_rc px_conf_load_key(struct px_conf *c, struct px_err *err);
+px_rc px_conf_load_webhook_secrets(struct px_conf *c, struct px_err *err);
+
+/*
+ * Runs --api-key-command by /bin/sh and takes the first line of its standard output as the key.
+ * Waits for it, 30 s of real time at most, or until *stop (may be NULL) is true: PX_ECANCELED. It
+ * gets no standard input, our standard error, and a process group of its own, all of which is ended
+ * with the call. PX_EIO: it failed, or printed too much; PX_EUSAGE: what it printed is no key. *ret
+ * is replaced on success only. Any thread.
+ */
+px_rc px_conf_key_command(
+	const char *command, const _Atomic bool *stop, struct px_secret *ret, struct px_err *err);
+
+/* Gives api the key as it is now: the command is run, or the file read, again. For keys that were
+ * replaced; waits as px_conf_key_command does. The owner's thread of api; c stays as it is. */
+struct px_api;
+px_rc px_conf_renew_key(
+	const struct px_conf *c, const _Atomic bool *stop, struct px_api *api, struct px_err *err);
+
 void px_conf_release(struct px_conf *c);
 
 /* Appends the option part of `propexofs COMMAND --help`, from the table. */

@@ -51,6 +51,15 @@ const struct px_option px_options[] = {
 		.by = PX_BY_ALL,
 		.help = "file that holds the key, readable by its owner alone; or the key itself "
 			"in the environment as PROPEXO_API_KEY"},
+	{.name = "api-key-command",
+		.arg = "CMD",
+		.set = px_set_command,
+		AT(api_key_command),
+		.max = 4096,
+		.commands = ASK,
+		.by = PX_BY_ALL,
+		.help = "run CMD by sh and take the first line it prints as the key; run again "
+			"when the API refuses the key"},
 	{.name = "store",
 		.arg = "FILE",
 		.env = "PROPEXOFS_STORE",
