@@ -166,4 +166,15 @@ struct px_api_stats {
 };
 void px_api_stats(struct px_api *a, struct px_api_stats *ret); /* any thread */
 
+/* Connects to a base URL's host, shakes hands, and hangs up without a request. err says what did
+ * not go; timeout in real ms, for all of it. Any thread. */
+enum px_reach {
+	PX_REACH_NO_NAME,	/* its name stands for no address */
+	PX_REACH_NO_CONNECTION, /* nobody answers there */
+	PX_REACH_NO_TLS,	/* somebody does, but no TLS with a good certificate came about */
+	PX_REACH_TLS,
+	PX_REACH_PLAIN, /* reached, at a URL without TLS */
+};
+enum px_reach px_api_reach(const char *base_url, int timeout_ms, struct px_err *err);
+
 #endif

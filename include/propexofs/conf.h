@@ -99,6 +99,11 @@ enum {
 px_rc px_conf_load(int argc, char **argv, unsigned command, struct px_conf *ret,
 	char ***ret_operands, int *ret_operand_count, struct px_err *err);
 
+/* The same for the doctor, who takes no operands and says himself what is wrong with a
+ * configuration: *ret_usage is true when the failure is one of the command line. */
+px_rc px_conf_probe(int argc, char **argv, unsigned command, struct px_conf *ret, bool *ret_usage,
+	struct px_err *err);
+
 /* Loads key and webhook secrets: PX_EUSAGE when the key is missing (need_key) or a file is readable
  * by others. */
 px_rc px_conf_load_secrets(struct px_conf *c, bool need_key, struct px_err *err);

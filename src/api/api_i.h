@@ -112,6 +112,9 @@ struct px_api {
 	struct px_api_stats stats;  /* guarded by: lock */
 };
 
+/* client.c: libcurl, once in the life of the process. */
+CURLcode px_api_init_curl(void);
+
 /* transfer.c: one attempt. */
 px_rc px_transfer_start(struct px_transfer *t, struct px_request *r, struct px_err *err);
 /* Takes the attempt off the line and forgets it; the request is left alone. */

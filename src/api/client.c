@@ -28,6 +28,12 @@ static void init_curl(void)
 	curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
+CURLcode px_api_init_curl(void)
+{
+	(void)pthread_once(&curl_once, init_curl);
+	return curl_ready;
+}
+
 /* ---- lists */
 
 static void append(struct px_list *l, struct px_request *r)
@@ -249,8 +255,7 @@ px_rc px_api_new(const struct px_api_options *o, struct px_api **ret, struct px_
 	struct px_api *a;
 	px_rc rc;
 
-	(void)pthread_once(&curl_once, init_curl);
-	if (curl_ready != CURLE_OK)
+	if (px_api_init_curl() != CURLE_OK)
 		return px_err_set(err, PX_EIO, "libcurl: %s", curl_easy_strerror(curl_ready));
 	a = calloc(1, sizeof *a);
 	if (!a)

@@ -58,6 +58,13 @@ static const struct px_command commands[] = {
 			   "exits with 4 then;\nwith 3 when something could not be read. Changes "
 			   "nothing; works beside a running daemon.",
 		.run = px_cmd_verify},
+	{.name = "check",
+		.bit = PX_CMD_CHECK,
+		.synopsis = "check [options]",
+		.summary = "look at everything that a mount needs: a verdict and a remedy each",
+		.details = "Changes nothing. Exits with 1 when something failed; a warning is no "
+			   "failure.",
+		.run_args = px_cmd_check},
 	{.name = "events",
 		.bit = PX_CMD_EVENTS,
 		.synopsis = "events [-f] [--since SEQ|TIME] [--integration ID] [--model NAME] "
@@ -194,6 +201,8 @@ static int run(const struct px_command *cmd, int argc, char **argv)
 	if (asks_for_help(argc, argv)) {
 		command_help(cmd, &help);
 		rc = px_cli_print(&help, &err);
+	} else if (cmd->run_args) {
+		rc = cmd->run_args(argc, argv, &code, &err);
 	} else {
 		rc = px_conf_load(argc, argv, cmd->bit, &conf, &operands, &n, &err);
 		if (!rc)

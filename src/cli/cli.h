@@ -31,6 +31,9 @@ struct px_command {
 	const char *summary;   /* one line, for the list of commands */
 	const char *details;   /* for its own --help; may be NULL */
 	px_rc (*run)(struct px_conf *c, int *ret_code, struct px_err *err);
+	/* instead of run, for those who load their configuration themselves; argv[0] is the
+	 * command's name */
+	px_rc (*run_args)(int argc, char **argv, int *ret_code, struct px_err *err);
 };
 
 /* The whole program: returns the exit code. */
@@ -43,6 +46,7 @@ px_rc px_cmd_status(struct px_conf *c, int *ret_code, struct px_err *err);
 px_rc px_cmd_ready(struct px_conf *c, int *ret_code, struct px_err *err);
 px_rc px_cmd_verify(struct px_conf *c, int *ret_code, struct px_err *err);
 px_rc px_cmd_forget(struct px_conf *c, int *ret_code, struct px_err *err);
+px_rc px_cmd_check(int argc, char **argv, int *ret_code, struct px_err *err);
 px_rc px_cmd_events(struct px_conf *c, int *ret_code, struct px_err *err);
 
 /* ---- what subcommands share ---- */

@@ -275,6 +275,7 @@ static px_rc read_all(struct px_load *l, struct args *a, struct px_err *err)
 		if (!l->config)
 			rc = px_err_nomem(err);
 	}
+	l->rank = rc ? l->rank : PX_RANK_FILE;
 	if (!rc)
 		rc = px_conf_find(l->config, &l->c->name, &l->c->config_file, err);
 	if (!rc && l->c->config_file)
@@ -282,8 +283,9 @@ static px_rc read_all(struct px_load *l, struct args *a, struct px_err *err)
 	return rc ? rc : settle(l, err);
 }
 
-px_rc px_conf_load(int argc, char **argv, unsigned command, struct px_conf *ret,
-	char ***ret_operands, int *ret_operand_count, struct px_err *err)
+/* *ret_rank: the source that was read last. */
+static px_rc load(int argc, char **argv, unsigned command, struct px_conf *ret,
+	char ***ret_operands, int *ret_operand_count, enum px_rank *ret_rank, struct px_err *err)
 {
 	struct px_conf c;
 	struct px_load l = {.c = &c, .command = command};
@@ -301,6 +303,7 @@ px_rc px_conf_load(int argc, char **argv, unsigned command, struct px_conf *ret,
 	for (int r = 0; r <= PX_RANK_CLI; r++)
 		px_buf_release(&l.fuse[r]);
 	free(l.config);
+	*ret_rank = l.rank;
 	if (rc) {
 		px_conf_release(&c);
 		free(a.operands);
@@ -310,4 +313,30 @@ px_rc px_conf_load(int argc, char **argv, unsigned command, struct px_conf *ret,
 	*ret_operands = a.operands;
 	*ret_operand_count = a.operand_count;
 	return PX_OK;
+}
+
+px_rc px_conf_load(int argc, char **argv, unsigned command, struct px_conf *ret,
+	char ***ret_operands, int *ret_operand_count, struct px_err *err)
+{
+	enum px_rank rank;
+
+	return load(argc, argv, command, ret, ret_operands, ret_operand_count, &rank, err);
+}
+
+px_rc px_conf_probe(int argc, char **argv, unsigned command, struct px_conf *ret, bool *ret_usage,
+	struct px_err *err)
+{
+	char **operands = NULL;
+	enum px_rank rank;
+	int n = 0;
+	px_rc rc = load(argc, argv, command, ret, &operands, &n, &rank, err);
+
+	if (!rc && n) {
+		px_conf_release(ret);
+		rank = PX_RANK_CLI;
+		rc = px_err_set(err, PX_EUSAGE, "too many operands");
+	}
+	free(operands);
+	*ret_usage = rc == PX_EUSAGE && rank == PX_RANK_CLI;
+	return rc;
 }

@@ -18,7 +18,7 @@ enum {
 	RUN = PX_CMD_MOUNT | PX_CMD_HELPER | PX_CMD_SYNC,
 	ASK = RUN | PX_CMD_VERIFY | PX_CMD_CHECK | PX_CMD_WEBHOOKS,
 	MOUNTS = PX_CMD_MOUNT | PX_CMD_HELPER,
-	AT_MOUNT = PX_CMD_MOUNT | PX_CMD_UMOUNT | PX_CMD_STATUS | PX_CMD_READY,
+	AT_MOUNT = PX_CMD_MOUNT | PX_CMD_UMOUNT | PX_CMD_STATUS | PX_CMD_READY | PX_CMD_CHECK,
 	STORES = ASK | PX_CMD_STATUS | PX_CMD_EVENTS | PX_CMD_FORGET,
 	PICK = RUN | PX_CMD_VERIFY | PX_CMD_EVENTS | PX_CMD_FORGET,
 	HOOKS = MOUNTS | PX_CMD_CHECK | PX_CMD_WEBHOOKS,
@@ -189,7 +189,7 @@ const struct px_option px_options[] = {
 		.letter = 'o',
 		.arg = "OPT,...",
 		.set = px_set_options,
-		.commands = MOUNTS,
+		.commands = MOUNTS | PX_CMD_CHECK,
 		.by = PX_BY_CLI | PX_BY_FILE,
 		.help = "mount options: FUSE's, mount(8)'s, those below, and each of the options "
 			"above without its --"},
