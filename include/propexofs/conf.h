@@ -88,6 +88,7 @@ enum {
 	PX_CMD_WEBHOOKS = 1 << 8,
 	PX_CMD_FORGET = 1 << 9,
 	PX_CMD_HELPER = 1 << 10, /* as mount.propexofs */
+	PX_CMD_INIT = 1 << 11,	 /* reads no configuration: it makes one */
 };
 
 /*
@@ -132,6 +133,19 @@ void px_conf_release(struct px_conf *c);
 
 /* Appends the option part of `propexofs COMMAND --help`, from the table. */
 void px_conf_help(unsigned command, struct px_buf *out);
+
+/* ---- making one ---- */
+
+/* Where a new configuration lies (a name: in $XDG_CONFIG_HOME/propexofs, which is made; or a file
+ * that ends in .conf), and the file of its key beside it. Both are the caller's. PX_EUSAGE: no
+ * name.
+ */
+px_rc px_conf_new_paths(const char *config, char **ret_path, char **ret_key, struct px_err *err);
+/* Cuts blanks and line end off; PX_EUSAGE for what no key can be. */
+px_rc px_conf_check_key(struct px_secret *s, struct px_err *err);
+/* Writes a file of mode 0600: whole, or not at all. PX_EEXIST when there is one and not replace. */
+px_rc px_conf_write(
+	const char *path, const char *text, size_t len, bool replace, struct px_err *err);
 
 /* Whether an integration or model passes the --integration / --model filters. */
 bool px_conf_wants_integration(const struct px_conf *c, const char *id);

@@ -13,6 +13,15 @@
 #include <string.h>
 
 static const struct px_command commands[] = {
+	{.name = "init",
+		.bit = PX_CMD_INIT,
+		.synopsis = "init [options] [NAME]",
+		.summary = "ask for the key, write a configuration, and check",
+		.details = "NAME (default: default) is made in ~/.config/propexofs, the key in a "
+			   "file beside it; or NAME is\na file that ends in .conf. Without a "
+			   "terminal the key is the first line of standard input,\nand nothing is "
+			   "overwritten.",
+		.run_args = px_cmd_init},
 	{.name = "mount",
 		.bit = PX_CMD_MOUNT,
 		.operands = 1,

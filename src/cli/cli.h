@@ -46,6 +46,7 @@ px_rc px_cmd_status(struct px_conf *c, int *ret_code, struct px_err *err);
 px_rc px_cmd_ready(struct px_conf *c, int *ret_code, struct px_err *err);
 px_rc px_cmd_verify(struct px_conf *c, int *ret_code, struct px_err *err);
 px_rc px_cmd_forget(struct px_conf *c, int *ret_code, struct px_err *err);
+px_rc px_cmd_init(int argc, char **argv, int *ret_code, struct px_err *err);
 px_rc px_cmd_check(int argc, char **argv, int *ret_code, struct px_err *err);
 px_rc px_cmd_events(struct px_conf *c, int *ret_code, struct px_err *err);
 
@@ -58,6 +59,12 @@ px_rc px_cli_mountpoint(const char *given, char **ret, struct px_err *err);
 px_rc px_cli_read(const char *mountpoint, const char *name, struct px_buf *out, struct px_err *err);
 /* Writes to standard output. */
 px_rc px_cli_print(const struct px_buf *text, struct px_err *err);
+
+/* Asks at the terminal (or takes a line of standard input when it is none); the answer is not shown
+ * and is the caller's to wipe. A signal that ends the program leaves the terminal as it was. */
+px_rc px_cli_ask_secret(const char *prompt, struct px_secret *ret, struct px_err *err);
+/* Only y or Y is a yes. */
+px_rc px_cli_ask_yes(const char *prompt, bool *ret, struct px_err *err);
 
 /* Judges root status.json for `ready`: an exit code, and why in one line. max_age_s < 0: any age.
  */

@@ -78,6 +78,10 @@ px_setter px_set_switch, px_set_int, px_set_path, px_set_text, px_set_model, px_
 /* The file that --config's value (NULL: the default name) stands for. *ret_path is NULL when the
  * unnamed default does not exist. Both are the caller's. */
 px_rc px_conf_find(const char *config, char **ret_name, char **ret_path, struct px_err *err);
+/* Whether --config's value is a file, not a name. */
+bool px_conf_is_file(const char *config);
+/* The user's directory of configurations; PX_EUSAGE without a home. */
+px_rc px_conf_home(char **ret, struct px_err *err);
 px_rc px_conf_read_file(struct px_load *l, const char *path, struct px_err *err);
 /* Where the store of this name lies unless told otherwise. */
 px_rc px_conf_default_store(const char *name, char **ret, struct px_err *err);

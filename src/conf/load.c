@@ -275,9 +275,10 @@ static px_rc read_all(struct px_load *l, struct args *a, struct px_err *err)
 		if (!l->config)
 			rc = px_err_nomem(err);
 	}
-	l->rank = rc ? l->rank : PX_RANK_FILE;
-	if (!rc)
-		rc = px_conf_find(l->config, &l->c->name, &l->c->config_file, err);
+	if (rc || l->command == PX_CMD_INIT)
+		return rc;
+	l->rank = PX_RANK_FILE;
+	rc = px_conf_find(l->config, &l->c->name, &l->c->config_file, err);
 	if (!rc && l->c->config_file)
 		rc = px_conf_read_file(l, l->c->config_file, err);
 	return rc ? rc : settle(l, err);

@@ -194,6 +194,24 @@ px_rc px_secret_check(struct px_secret *s, const char *what, struct px_err *err)
 	return PX_OK;
 }
 
+px_rc px_conf_check_key(struct px_secret *s, struct px_err *err)
+{
+	size_t start = strspn(s->text, " \t"), len = s->len - start;
+
+	memmove(s->text, s->text + start, len);
+	while (len && strchr(" \t\r\n", s->text[len - 1]))
+		len--;
+	px_wipe(s->text + len, s->len - len);
+	s->text[len] = '\0';
+	s->len = len;
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)s->text[i] <= 0x20 || (unsigned char)s->text[i] >= 0x7f)
+			return px_err_set(err, PX_EUSAGE,
+				"that is no key: it holds a space, a control character or one "
+				"outside ASCII");
+	return px_secret_check(s, "the key", err);
+}
+
 static void drop_webhook_secrets(struct px_conf *c)
 {
 	for (size_t i = 0; i < c->webhook_secret_count; i++)

@@ -40,7 +40,7 @@ const struct px_option px_options[] = {
 		.def = "https://api.propexo.com",
 		.set = px_set_url,
 		AT(api_url),
-		.commands = ASK,
+		.commands = ASK | PX_CMD_INIT,
 		.by = PX_BY_ALL,
 		.help = "the API; https only, except to loopback"},
 	{.name = "api-key-file",
