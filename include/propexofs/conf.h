@@ -63,7 +63,7 @@ struct px_conf {
 	char *fuse_options; /* what goes on to libfuse and the kernel, comma separated; NULL:
 			       nothing */
 	bool sloppy, fake, verbose, no_mtab; /* mount(8)'s -s -f -v -n, as helper */
-	bool json, lazy;
+	bool json, lazy, watch;
 	int sample;		       /* verify --sample, 0: all */
 	bool follow;		       /* events -f */
 	struct px_strings since, exec; /* events --since, --exec: the last one counts */

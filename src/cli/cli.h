@@ -66,6 +66,13 @@ px_rc px_cli_ask_secret(const char *prompt, struct px_secret *ret, struct px_err
 /* Only y or Y is a yes. */
 px_rc px_cli_ask_yes(const char *prompt, bool *ret, struct px_err *err);
 
+/* Takes a moment about once a second and shows it: on a terminal as a screen, which is the
+ * alternate one and is given back at the end; else as a line for each change. Ends well with
+ * SIGINT, SIGTERM, SIGHUP or SIGQUIT. What take fills in stays the caller's until the next take. */
+struct px_moment;
+px_rc px_cli_watch(px_rc (*take)(void *arg, struct px_moment *ret, struct px_err *err), void *arg,
+	struct px_err *err);
+
 /* Judges root status.json for `ready`: an exit code, and why in one line. max_age_s < 0: any age.
  */
 int px_ready_judge(

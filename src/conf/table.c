@@ -250,6 +250,15 @@ const struct px_option px_options[] = {
 		.commands = PX_CMD_STATUS,
 		.by = PX_BY_CLI,
 		.help = "print status.json itself"},
+	{.name = "watch",
+		.letter = 'w',
+		.set = px_set_switch,
+		AT(watch),
+		.commands = PX_CMD_STATUS,
+		.by = PX_BY_CLI,
+		.help = "show it again and again: a screen on a terminal, else a line when "
+			"something "
+			"changed"},
 	{.name = "sample",
 		.arg = "N",
 		.set = px_set_int,

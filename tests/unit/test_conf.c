@@ -166,6 +166,7 @@ IS(dmask, c->file_mask == 0277 && c->dir_mask == 0)
 IS(incomplete, c->incomplete_partial)
 IS(lazy, c->lazy)
 IS(json, c->json)
+IS(watch, c->watch)
 IS(wait, c->wait_s == 5)
 IS(sample, c->sample == 7)
 IS(follow, c->follow)
@@ -203,6 +204,7 @@ static const struct sample samples[] = {
 	{"incomplete", "partial", is_incomplete, 0},
 	{"lazy", NULL, is_lazy, PX_CMD_UMOUNT},
 	{"json", NULL, is_json, PX_CMD_STATUS},
+	{"watch", NULL, is_watch, PX_CMD_STATUS},
 	{"wait", "5", is_wait, PX_CMD_READY},
 	{"sample", "7", is_sample, PX_CMD_VERIFY},
 	{"follow", NULL, is_follow, PX_CMD_EVENTS},
