@@ -34,7 +34,7 @@ ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now -Wl,--as-needed -pthread $(if $(SAN),$(O
 
 Q := $(if $(V),,@)
 
-MODULES  := base model codec conf api store ingest sync verify webhook status fs daemon cli
+MODULES  := base model codec conf api store ingest sync verify check webhook status fs daemon cli
 LIB_SRCS := $(sort $(wildcard $(addsuffix /*.c,$(addprefix src/,$(MODULES)))))
 SIM_SRCS := $(sort $(wildcard src/sim/*.c))
 UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c))
@@ -49,7 +49,7 @@ TOOLS := $(patsubst %.c,$(BUILD)/tests/%,$(notdir $(TOOL_SRCS)))
 PROGRAMS := $(BUILD)/propexofs $(BUILD)/propexofs-sim
 
 .PHONY: all tests check check-unit check-fuzz check-fs lint check-layers hdr-check format-check fmt tidy cppcheck \
-        shellcheck asan tsan install uninstall clean help
+        shellcheck asan tsan install install-manual uninstall clean help
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -113,7 +113,7 @@ tsan: ## build with ThreadSanitizer in build/tsan and run the unit tests there
 
 C_FILES := $(LIB_SRCS) $(SIM_SRCS) src/main.c $(UNIT_SRCS) $(FUZZ_SRCS) $(TOOL_SRCS) $(wildcard tests/fuzz/driver.c)
 H_FILES := $(wildcard include/propexofs/*.h src/*/*.h tests/*/*.h)
-SH_FILES := $(shell grep -lE '^\#!/(bin/sh|usr/bin/env bash|bin/bash)' scripts/* .ci/run 2>/dev/null)
+SH_FILES := $(shell grep -lE '^\#!/(bin/sh|usr/bin/env bash|bin/bash)' scripts/* .ci/run 2>/dev/null) completions/propexofs.bash
 
 lint: check-layers hdr-check format-check cppcheck shellcheck tidy ## every static check
 
@@ -142,13 +142,25 @@ cppcheck: ## cppcheck
 shellcheck: ## shellcheck of every script
 	$(Q)shellcheck $(SH_FILES)
 
-install: all ## install to DESTDIR and PREFIX
+install: all install-manual ## install to DESTDIR and PREFIX
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(DOCDIR)
 	install -m 755 $(BUILD)/propexofs $(BUILD)/propexofs-sim $(DESTDIR)$(BINDIR)/
 	ln -sf $(BINDIR)/propexofs $(DESTDIR)$(SBINDIR)/mount.propexofs
 	install -m 644 README.md LICENSE $(wildcard docs/*.md) $(DESTDIR)$(DOCDIR)/
 
+# Where each shell looks; bash wants the program's name.
+MANUAL := $(patsubst man/%.1,$(MANDIR)/man1/%.1,$(patsubst man/%.5,$(MANDIR)/man5/%.5,$(patsubst man/%.8,$(MANDIR)/man8/%.8,$(wildcard man/*)))) \
+          $(PREFIX)/share/bash-completion/completions/propexofs $(PREFIX)/share/zsh/site-functions/_propexofs \
+          $(PREFIX)/share/fish/vendor_completions.d/propexofs.fish
+
+install-manual: ## install manual pages and completions
+	$(foreach f,$(wildcard man/*),install -D -m 644 $(f) $(DESTDIR)$(MANDIR)/man$(lastword $(subst ., ,$(f)))/$(notdir $(f)) &&) :
+	install -D -m 644 completions/propexofs.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/propexofs
+	install -D -m 644 completions/_propexofs $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_propexofs
+	install -D -m 644 completions/propexofs.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/propexofs.fish
+
 uninstall: ## remove what install put there
+	rm -f $(addprefix $(DESTDIR),$(MANUAL))
 	rm -f $(DESTDIR)$(BINDIR)/propexofs $(DESTDIR)$(BINDIR)/propexofs-sim $(DESTDIR)$(SBINDIR)/mount.propexofs
 	rm -rf $(DESTDIR)$(DOCDIR)
 

@@ -110,6 +110,7 @@ struct px_answer {
 	int attempts;
 };
 
+struct px_api;
 struct px_api_options {
 	const char *base_url;
 	const char *key; /* copied, wiped on free */
@@ -118,13 +119,17 @@ struct px_api_options {
 	const char *user_agent;
 	int retries; /* attempts after the first for resets, stalls, 5xx, truncation; with jitter:
 			0.5, 1, 2, 4… s, at most 30 s */
+	/* For keys that are replaced: called on the owner's thread when the API has answered 401,
+	 * at most once a minute; gives the key anew with px_api_set_key. What was refused with
+	 * another key than the present one is sent once more. NULL: a 401 is final. */
+	px_rc (*renew_key)(void *arg, struct px_api *a, struct px_err *err);
+	void *renew_arg;
 	/* Real milliseconds, 0: the default. */
 	int connect_timeout_ms; /* 10 s */
 	int stall_timeout_ms;	/* 20 s without a byte; counted in whole seconds */
 	int total_timeout_ms;	/* 120 s for an answer as a whole */
 };
 
-struct px_api;
 px_rc px_api_new(const struct px_api_options *o, struct px_api **ret, struct px_err *err);
 /* Ends what is under way with PX_ECANCELED answers first. Accepts NULL. */
 void px_api_free(struct px_api *a);
@@ -167,5 +172,16 @@ struct px_api_stats {
 	int64_t last_error_ms;
 };
 void px_api_stats(struct px_api *a, struct px_api_stats *ret); /* any thread */
+
+/* Connects to a base URL's host, shakes hands, and hangs up without a request. err says what did
+ * not go; timeout in real ms, for all of it. Any thread. */
+enum px_reach {
+	PX_REACH_NO_NAME,	/* its name stands for no address */
+	PX_REACH_NO_CONNECTION, /* nobody answers there */
+	PX_REACH_NO_TLS,	/* somebody does, but no TLS with a good certificate came about */
+	PX_REACH_TLS,
+	PX_REACH_PLAIN, /* reached, at a URL without TLS */
+};
+enum px_reach px_api_reach(const char *base_url, int timeout_ms, struct px_err *err);
 
 #endif

@@ -63,7 +63,7 @@ struct px_conf {
 	char *fuse_options; /* what goes on to libfuse and the kernel, comma separated; NULL:
 			       nothing */
 	bool sloppy, fake, verbose, no_mtab; /* mount(8)'s -s -f -v -n, as helper */
-	bool json, lazy;
+	bool json, lazy, watch;
 	int sample;		       /* verify --sample, 0: all */
 	bool follow;		       /* events -f */
 	struct px_strings since, exec; /* events --since, --exec: the last one counts */
@@ -88,6 +88,7 @@ enum {
 	PX_CMD_WEBHOOKS = 1 << 8,
 	PX_CMD_FORGET = 1 << 9,
 	PX_CMD_HELPER = 1 << 10, /* as mount.propexofs */
+	PX_CMD_INIT = 1 << 11,	 /* reads no configuration: it makes one */
 };
 
 /*
@@ -99,14 +100,52 @@ enum {
 px_rc px_conf_load(int argc, char **argv, unsigned command, struct px_conf *ret,
 	char ***ret_operands, int *ret_operand_count, struct px_err *err);
 
+/* The same for the doctor, who takes no operands and says himself what is wrong with a
+ * configuration: *ret_usage is true when the failure is one of the command line. */
+px_rc px_conf_probe(int argc, char **argv, unsigned command, struct px_conf *ret, bool *ret_usage,
+	struct px_err *err);
+
 /* Loads key and webhook secrets: PX_EUSAGE when the key is missing (need_key) or a file is readable
  * by others. */
 px_rc px_conf_load_secrets(struct px_conf *c, bool need_key, struct px_err *err);
+
+/* The two halves of it. */
+px_rc px_conf_load_key(struct px_conf *c, struct px_err *err);
+px_rc px_conf_load_webhook_secrets(struct px_conf *c, struct px_err *err);
+
+/*
+ * Runs --api-key-command by /bin/sh and takes the first line of its standard output as the key.
+ * Waits for it, 30 s of real time at most, or until *stop (may be NULL) is true: PX_ECANCELED. It
+ * gets no standard input, our standard error, and a process group of its own, all of which is ended
+ * with the call. PX_EIO: it failed, or printed too much; PX_EUSAGE: what it printed is no key. *ret
+ * is replaced on success only. Any thread.
+ */
+px_rc px_conf_key_command(
+	const char *command, const _Atomic bool *stop, struct px_secret *ret, struct px_err *err);
+
+/* Gives api the key as it is now: the command is run, or the file read, again. For keys that were
+ * replaced; waits as px_conf_key_command does. The owner's thread of api; c stays as it is. */
+struct px_api;
+px_rc px_conf_renew_key(
+	const struct px_conf *c, const _Atomic bool *stop, struct px_api *api, struct px_err *err);
 
 void px_conf_release(struct px_conf *c);
 
 /* Appends the option part of `propexofs COMMAND --help`, from the table. */
 void px_conf_help(unsigned command, struct px_buf *out);
+
+/* ---- making one ---- */
+
+/* Where a new configuration lies (a name: in $XDG_CONFIG_HOME/propexofs, which is made; or a file
+ * that ends in .conf), and the file of its key beside it. Both are the caller's. PX_EUSAGE: no
+ * name.
+ */
+px_rc px_conf_new_paths(const char *config, char **ret_path, char **ret_key, struct px_err *err);
+/* Cuts blanks and line end off; PX_EUSAGE for what no key can be. */
+px_rc px_conf_check_key(struct px_secret *s, struct px_err *err);
+/* Writes a file of mode 0600: whole, or not at all. PX_EEXIST when there is one and not replace. */
+px_rc px_conf_write(
+	const char *path, const char *text, size_t len, bool replace, struct px_err *err);
 
 /* Whether an integration or model passes the --integration / --model filters. */
 bool px_conf_wants_integration(const struct px_conf *c, const char *id);

@@ -99,4 +99,30 @@ px_rc px_status_print(const char *status, size_t len,
 		void *arg, const char *integration_id, struct px_buf *out, struct px_err *err),
 	void *arg, struct px_buf *out, struct px_err *err);
 
+/* ---- watching ---- */
+
+/* One moment, as texts: what the functions below show. Everything belongs to the caller. */
+struct px_moment {
+	const char *place;  /* mountpoint or store, for people */
+	const char *status; /* root status.json */
+	size_t len;
+	/* an integration's status.json, as for px_status_print */
+	px_rc (*read)(
+		void *arg, const char *integration_id, struct px_buf *out, struct px_err *err);
+	void *arg;
+	const char *events; /* last lines of the log; the first may be cut */
+	size_t events_len;
+	int64_t now_ms; /* wall clock */
+};
+
+/* A screen of exactly `rows` lines of text without line ends, each ended by "\n"; nothing is cut at
+ * the right, which is the terminal's to do. What does not fit is counted in a line of its own. */
+px_rc px_status_screen(const struct px_moment *m, int rows, struct px_buf *out, struct px_err *err);
+
+/* A line with a time for each thing that is not as it was at the last call. *state is the caller's,
+ * empty (an initialised buffer) before the first; unchanged on failure. Allowance, ETA and counts
+ * that only grow are shown, but are no change. */
+px_rc px_status_changes(
+	const struct px_moment *m, struct px_buf *state, struct px_buf *out, struct px_err *err);
+
 #endif

@@ -23,7 +23,8 @@ enum {
 	PX_API_BODY = 8 << 20,	     /* default of max_body */
 	PX_API_ERROR_BODY = 1 << 16, /* of an error answer more is not read */
 	PX_API_HOPS = 3,
-	PX_API_AWAY = 4, /* failures in a row after which the API counts as away */
+	PX_API_RENEW_MS = 60000, /* least time between two askings for a new key */
+	PX_API_AWAY = 4,	 /* failures in a row after which the API counts as away */
 };
 
 /* scheme://host:port in lower case, the port always there: equal text is the same origin. */
@@ -71,6 +72,7 @@ struct px_transfer {
 	bool counted; /* the limiter let it out: ticket is set */
 	struct px_limiter_ticket ticket;
 	int64_t sent_ms;
+	unsigned key_number; /* of the key that it went with */
 	char reason[CURL_ERROR_SIZE];
 };
 
@@ -82,10 +84,14 @@ struct px_api {
 	size_t connections;
 	int retries;
 	long connect_timeout_ms, stall_timeout_s, total_timeout_ms;
+	px_rc (*renew_key)(void *arg, struct px_api *a, struct px_err *err); /* may be NULL */
+	void *renew_arg;
 
 	/* owner's thread */
 	CURLM *multi;
 	char *key;
+	unsigned key_number;	       /* steps when the key becomes another one */
+	int64_t renewed_ms;	       /* when it was last asked for anew, 0 never */
 	struct px_transfer *transfers; /* `connections` of them */
 	size_t in_flight;
 	size_t reserved; /* sum over transfers */
@@ -105,6 +111,9 @@ struct px_api {
 	struct px_limiter *limiter; /* guarded by: lock */
 	struct px_api_stats stats;  /* guarded by: lock */
 };
+
+/* client.c: libcurl, once in the life of the process. */
+CURLcode px_api_init_curl(void);
 
 /* transfer.c: one attempt. */
 px_rc px_transfer_start(struct px_transfer *t, struct px_request *r, struct px_err *err);

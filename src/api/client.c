@@ -28,6 +28,12 @@ static void init_curl(void)
 	curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
+CURLcode px_api_init_curl(void)
+{
+	(void)pthread_once(&curl_once, init_curl);
+	return curl_ready;
+}
+
 /* ---- lists */
 
 static void append(struct px_list *l, struct px_request *r)
@@ -197,6 +203,8 @@ px_rc px_api_set_key(struct px_api *a, const char *key, struct px_err *err)
 	copy = strdup(key);
 	if (!copy)
 		return px_err_nomem(err);
+	if (!a->key || strcmp(a->key, copy) != 0)
+		a->key_number++;
 	drop_key(a);
 	a->key = copy;
 	return PX_OK;
@@ -219,6 +227,8 @@ static px_rc init(struct px_api *a, const struct px_api_options *o, struct px_er
 	a->connect_timeout_ms = or_default(o->connect_timeout_ms, 10000);
 	a->stall_timeout_s = (or_default(o->stall_timeout_ms, 20000) + 999) / 1000;
 	a->total_timeout_ms = or_default(o->total_timeout_ms, 120000);
+	a->renew_key = o->renew_key;
+	a->renew_arg = o->renew_arg;
 	if (getrandom(&a->random, sizeof a->random, GRND_NONBLOCK) < 0 || !a->random)
 		a->random = (uint64_t)px_clock_mono_ns() | 1;
 	a->stats.reachable = true;
@@ -247,8 +257,7 @@ px_rc px_api_new(const struct px_api_options *o, struct px_api **ret, struct px_
 	struct px_api *a;
 	px_rc rc;
 
-	(void)pthread_once(&curl_once, init_curl);
-	if (curl_ready != CURLE_OK)
+	if (px_api_init_curl() != CURLE_OK)
 		return px_err_set(err, PX_EIO, "libcurl: %s", curl_easy_strerror(curl_ready));
 	a = calloc(1, sizeof *a);
 	if (!a)
@@ -394,10 +403,34 @@ static void queue_again(struct px_api *a, struct px_request *r)
 		prepend(&a->queue[r->purpose], r);
 }
 
+/* ---- a key that was replaced */
+
+/* Whether a request that was refused with a key may go out once more: with another one. */
+static bool has_new_key(struct px_api *a, unsigned refused_key)
+{
+	int64_t now = px_clock_mono_ms();
+	struct px_err err;
+
+	if (refused_key != a->key_number)
+		return true;
+	if (!a->renew_key || (a->renewed_ms && now - a->renewed_ms < PX_API_RENEW_MS))
+		return false;
+	a->renewed_ms = now;
+	if (a->renew_key(a->renew_arg, a, &err)) {
+		note_failure(a, err.msg);
+		px_warn(MODULE, "the key was refused, and there is no new one: %s", err.msg);
+		return false;
+	}
+	if (refused_key == a->key_number)
+		return false;
+	px_info(MODULE, "the key was refused: going on with a new one");
+	return true;
+}
+
 /* ---- what became of an attempt */
 
 /* What the attempt's end asks for. */
-enum verdict { ANSWER, RETRY, WAIT_MINUTE, FOLLOW, ALONE };
+enum verdict { ANSWER, RETRY, WAIT_MINUTE, FOLLOW, ALONE, NEW_KEY };
 
 struct ending {
 	CURLcode code;
@@ -435,6 +468,8 @@ static enum verdict judge_status(
 	}
 	if (e->status == 429)
 		return WAIT_MINUTE;
+	if (e->status == 401 && !r->foreign)
+		return NEW_KEY;
 	if (e->status >= 500)
 		return RETRY;
 	if (e->location && !strcmp(r->method, "GET"))
@@ -553,8 +588,8 @@ static void log_retry(const struct px_request *r, const char *msg, int64_t wait)
 }
 
 /* Puts the request where the verdict says; false: it is to be answered. */
-static bool carry_on(struct px_api *a, struct px_request *r, const struct ending *e, enum verdict v,
-	px_rc *rc, struct px_err *err, int64_t now)
+static bool carry_on(struct px_api *a, struct px_request *r, unsigned key_number,
+	const struct ending *e, enum verdict v, px_rc *rc, struct px_err *err, int64_t now)
 {
 	bool once = strcmp(r->method, "GET") != 0;
 	int64_t wait;
@@ -562,6 +597,12 @@ static bool carry_on(struct px_api *a, struct px_request *r, const struct ending
 	switch (v) {
 	case ANSWER:
 		return false;
+	case NEW_KEY:
+		if (!has_new_key(a, key_number))
+			return false;
+		forget_target(r);
+		queue_again(a, r);
+		return true;
 	case FOLLOW:
 		*rc = follow(a, r, e->location, err);
 		if (*rc)
@@ -625,7 +666,7 @@ static void finish(struct px_api *a, struct px_transfer *t, CURLcode code)
 	if (t->body.len > a->largest)
 		a->largest = t->body.len;
 	a->in_flight--;
-	if (carry_on(a, r, &e, v, &result.rc, &result.err, now)) {
+	if (carry_on(a, r, t->key_number, &e, v, &result.rc, &result.err, now)) {
 		px_transfer_end(t);
 		return;
 	}

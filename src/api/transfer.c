@@ -198,6 +198,7 @@ px_rc px_transfer_start(struct px_transfer *t, struct px_request *r, struct px_e
 
 	t->r = r;
 	t->cut = PX_CUT_NOT;
+	t->key_number = t->api->key_number;
 	px_buf_init(&t->body, r->max_body > PX_API_ERROR_BODY ? r->max_body : PX_API_ERROR_BODY);
 	rc = set_up(t, err);
 	if (!rc && curl_multi_add_handle(t->api->multi, t->easy) != CURLM_OK)

@@ -13,6 +13,15 @@
 #include <string.h>
 
 static const struct px_command commands[] = {
+	{.name = "init",
+		.bit = PX_CMD_INIT,
+		.synopsis = "init [options] [NAME]",
+		.summary = "ask for the key, write a configuration, and check",
+		.details = "NAME (default: default) is made in ~/.config/propexofs, the key in a "
+			   "file beside it; or NAME is\na file that ends in .conf. Without a "
+			   "terminal the key is the first line of standard input,\nand nothing is "
+			   "overwritten.",
+		.run_args = px_cmd_init},
 	{.name = "mount",
 		.bit = PX_CMD_MOUNT,
 		.operands = 1,
@@ -37,7 +46,7 @@ static const struct px_command commands[] = {
 	{.name = "status",
 		.bit = PX_CMD_STATUS,
 		.operands = 1,
-		.synopsis = "status [--json] [MOUNTPOINT]",
+		.synopsis = "status [--json] [--watch] [MOUNTPOINT]",
 		.summary = "how things stand; without a mount, the store's state",
 		.run = px_cmd_status},
 	{.name = "ready",
@@ -58,6 +67,13 @@ static const struct px_command commands[] = {
 			   "exits with 4 then;\nwith 3 when something could not be read. Changes "
 			   "nothing; works beside a running daemon.",
 		.run = px_cmd_verify},
+	{.name = "check",
+		.bit = PX_CMD_CHECK,
+		.synopsis = "check [options]",
+		.summary = "look at everything that a mount needs: a verdict and a remedy each",
+		.details = "Changes nothing. Exits with 1 when something failed; a warning is no "
+			   "failure.",
+		.run_args = px_cmd_check},
 	{.name = "events",
 		.bit = PX_CMD_EVENTS,
 		.synopsis = "events [-f] [--since SEQ|TIME] [--integration ID] [--model NAME] "
@@ -194,6 +210,8 @@ static int run(const struct px_command *cmd, int argc, char **argv)
 	if (asks_for_help(argc, argv)) {
 		command_help(cmd, &help);
 		rc = px_cli_print(&help, &err);
+	} else if (cmd->run_args) {
+		rc = cmd->run_args(argc, argv, &code, &err);
 	} else {
 		rc = px_conf_load(argc, argv, cmd->bit, &conf, &operands, &n, &err);
 		if (!rc)

@@ -31,6 +31,9 @@ struct px_command {
 	const char *summary;   /* one line, for the list of commands */
 	const char *details;   /* for its own --help; may be NULL */
 	px_rc (*run)(struct px_conf *c, int *ret_code, struct px_err *err);
+	/* instead of run, for those who load their configuration themselves; argv[0] is the
+	 * command's name */
+	px_rc (*run_args)(int argc, char **argv, int *ret_code, struct px_err *err);
 };
 
 /* The whole program: returns the exit code. */
@@ -43,6 +46,8 @@ px_rc px_cmd_status(struct px_conf *c, int *ret_code, struct px_err *err);
 px_rc px_cmd_ready(struct px_conf *c, int *ret_code, struct px_err *err);
 px_rc px_cmd_verify(struct px_conf *c, int *ret_code, struct px_err *err);
 px_rc px_cmd_forget(struct px_conf *c, int *ret_code, struct px_err *err);
+px_rc px_cmd_init(int argc, char **argv, int *ret_code, struct px_err *err);
+px_rc px_cmd_check(int argc, char **argv, int *ret_code, struct px_err *err);
 px_rc px_cmd_events(struct px_conf *c, int *ret_code, struct px_err *err);
 
 /* ---- what subcommands share ---- */
@@ -54,6 +59,19 @@ px_rc px_cli_mountpoint(const char *given, char **ret, struct px_err *err);
 px_rc px_cli_read(const char *mountpoint, const char *name, struct px_buf *out, struct px_err *err);
 /* Writes to standard output. */
 px_rc px_cli_print(const struct px_buf *text, struct px_err *err);
+
+/* Asks at the terminal (or takes a line of standard input when it is none); the answer is not shown
+ * and is the caller's to wipe. A signal that ends the program leaves the terminal as it was. */
+px_rc px_cli_ask_secret(const char *prompt, struct px_secret *ret, struct px_err *err);
+/* Only y or Y is a yes. */
+px_rc px_cli_ask_yes(const char *prompt, bool *ret, struct px_err *err);
+
+/* Takes a moment about once a second and shows it: on a terminal as a screen, which is the
+ * alternate one and is given back at the end; else as a line for each change. Ends well with
+ * SIGINT, SIGTERM, SIGHUP or SIGQUIT. What take fills in stays the caller's until the next take. */
+struct px_moment;
+px_rc px_cli_watch(px_rc (*take)(void *arg, struct px_moment *ret, struct px_err *err), void *arg,
+	struct px_err *err);
 
 /* Judges root status.json for `ready`: an exit code, and why in one line. max_age_s < 0: any age.
  */

@@ -71,13 +71,17 @@ typedef px_rc px_setter(struct px_load *l, const struct px_option *o, const char
 	struct px_err *err);
 px_setter px_set_switch, px_set_int, px_set_path, px_set_text, px_set_model, px_set_level,
 	px_set_url, px_set_listen, px_set_mask, px_set_user, px_set_group, px_set_incomplete,
-	px_set_config, px_set_options, px_set_ignored;
+	px_set_config, px_set_options, px_set_ignored, px_set_command;
 
 /* ---- files and directories ---- */
 
 /* The file that --config's value (NULL: the default name) stands for. *ret_path is NULL when the
  * unnamed default does not exist. Both are the caller's. */
 px_rc px_conf_find(const char *config, char **ret_name, char **ret_path, struct px_err *err);
+/* Whether --config's value is a file, not a name. */
+bool px_conf_is_file(const char *config);
+/* The user's directory of configurations; PX_EUSAGE without a home. */
+px_rc px_conf_home(char **ret, struct px_err *err);
 px_rc px_conf_read_file(struct px_load *l, const char *path, struct px_err *err);
 /* Where the store of this name lies unless told otherwise. */
 px_rc px_conf_default_store(const char *name, char **ret, struct px_err *err);
@@ -91,6 +95,8 @@ px_rc px_path_absolute(const char *base, const char *path, char **ret, struct px
 /* Takes the variable out of the environment, its memory included. Its value (NULL: not set or
  * empty) goes to *ret. */
 px_rc px_secret_from_env(const char *name, struct px_secret *ret, struct px_err *err);
+/* Replaces what s holds by a copy of len bytes of text. */
+px_rc px_secret_set(struct px_secret *s, const char *text, size_t len, struct px_err *err);
 /* Cuts a line end off and refuses what cannot be a key. what: for the message. */
 px_rc px_secret_check(struct px_secret *s, const char *what, struct px_err *err);
 /* Splits text into c->webhook_secrets, one a line. */

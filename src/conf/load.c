@@ -131,17 +131,40 @@ static px_rc read_environment(struct px_load *l, struct px_err *err)
 	return PX_OK;
 }
 
-/* A secret in the environment is as strong as the environment: it beats the file that the
- * configuration names, and yields to one that the command line names. */
-static bool claims(struct px_load *l, const char *option)
+static enum px_rank *rank_of(struct px_load *l, const char *option)
+{
+	return &l->ranks[px_option_by_name(option, strlen(option), PX_BY_CLI) - px_options];
+}
+
+/* A secret in the environment is as strong as the environment: it beats the file (or command) that
+ * the configuration names, and yields to one that the command line names. other: NULL, or a second
+ * option for the same secret. */
+static bool claims(struct px_load *l, const char *option, const char *other)
 {
 	const struct px_option *o = px_option_by_name(option, strlen(option), PX_BY_CLI);
-	enum px_rank *rank = &l->ranks[o - px_options];
+	enum px_rank *rank = rank_of(l, option), *rank2 = rank_of(l, other ? other : option);
 
-	if (!(o->commands & l->command) || *rank > PX_RANK_ENV)
+	if (!(o->commands & l->command) || *rank > PX_RANK_ENV || *rank2 > PX_RANK_ENV)
 		return false;
-	*rank = PX_RANK_ENV;
+	*rank = *rank2 = PX_RANK_ENV;
 	return true;
+}
+
+/* The key comes from one place: the stronger source's. */
+static px_rc settle_key(struct px_load *l, struct px_err *err)
+{
+	struct px_conf *c = l->c;
+	enum px_rank file = *rank_of(l, "api-key-file"), command = *rank_of(l, "api-key-command");
+	char **weaker = file < command ? &c->api_key_file : &c->api_key_command;
+
+	if (!c->api_key_file || !c->api_key_command)
+		return PX_OK;
+	if (file == command)
+		return px_err_set(err, PX_EUSAGE,
+			"api-key-file and api-key-command are both given: name one");
+	free(*weaker);
+	*weaker = NULL;
+	return PX_OK;
 }
 
 static px_rc read_secret_environment(struct px_load *l, struct px_err *err)
@@ -151,14 +174,14 @@ static px_rc read_secret_environment(struct px_load *l, struct px_err *err)
 
 	if (!rc)
 		rc = px_secret_from_env("PROPEXO_WEBHOOK_SECRET", &hook, err);
-	if (!rc && key.text && claims(l, "api-key-file")) {
+	if (!rc && key.text && claims(l, "api-key-file", "api-key-command")) {
 		rc = px_secret_check(&key, "PROPEXO_API_KEY", err);
 		if (!rc) {
 			l->c->key = key;
 			memset(&key, 0, sizeof key);
 		}
 	}
-	if (!rc && hook.text && claims(l, "webhook-secret-file"))
+	if (!rc && hook.text && claims(l, "webhook-secret-file", NULL))
 		rc = px_conf_webhook_secrets(l->c, &hook, "PROPEXO_WEBHOOK_SECRET", err);
 	px_secret_wipe(&key);
 	px_secret_wipe(&hook);
@@ -224,6 +247,8 @@ static px_rc settle(struct px_load *l, struct px_err *err)
 	struct px_conf *c = l->c;
 	px_rc rc = settle_fuse_options(l, err);
 
+	if (!rc)
+		rc = settle_key(l, err);
 	c->file_mask = mask_of(l, 1);
 	c->dir_mask = mask_of(l, 2);
 	if (!rc && !c->store) {
@@ -250,15 +275,18 @@ static px_rc read_all(struct px_load *l, struct args *a, struct px_err *err)
 		if (!l->config)
 			rc = px_err_nomem(err);
 	}
-	if (!rc)
-		rc = px_conf_find(l->config, &l->c->name, &l->c->config_file, err);
+	if (rc || l->command == PX_CMD_INIT)
+		return rc;
+	l->rank = PX_RANK_FILE;
+	rc = px_conf_find(l->config, &l->c->name, &l->c->config_file, err);
 	if (!rc && l->c->config_file)
 		rc = px_conf_read_file(l, l->c->config_file, err);
 	return rc ? rc : settle(l, err);
 }
 
-px_rc px_conf_load(int argc, char **argv, unsigned command, struct px_conf *ret,
-	char ***ret_operands, int *ret_operand_count, struct px_err *err)
+/* *ret_rank: the source that was read last. */
+static px_rc load(int argc, char **argv, unsigned command, struct px_conf *ret,
+	char ***ret_operands, int *ret_operand_count, enum px_rank *ret_rank, struct px_err *err)
 {
 	struct px_conf c;
 	struct px_load l = {.c = &c, .command = command};
@@ -276,6 +304,7 @@ px_rc px_conf_load(int argc, char **argv, unsigned command, struct px_conf *ret,
 	for (int r = 0; r <= PX_RANK_CLI; r++)
 		px_buf_release(&l.fuse[r]);
 	free(l.config);
+	*ret_rank = l.rank;
 	if (rc) {
 		px_conf_release(&c);
 		free(a.operands);
@@ -285,4 +314,30 @@ px_rc px_conf_load(int argc, char **argv, unsigned command, struct px_conf *ret,
 	*ret_operands = a.operands;
 	*ret_operand_count = a.operand_count;
 	return PX_OK;
+}
+
+px_rc px_conf_load(int argc, char **argv, unsigned command, struct px_conf *ret,
+	char ***ret_operands, int *ret_operand_count, struct px_err *err)
+{
+	enum px_rank rank;
+
+	return load(argc, argv, command, ret, ret_operands, ret_operand_count, &rank, err);
+}
+
+px_rc px_conf_probe(int argc, char **argv, unsigned command, struct px_conf *ret, bool *ret_usage,
+	struct px_err *err)
+{
+	char **operands = NULL;
+	enum px_rank rank;
+	int n = 0;
+	px_rc rc = load(argc, argv, command, ret, &operands, &n, &rank, err);
+
+	if (!rc && n) {
+		px_conf_release(ret);
+		rank = PX_RANK_CLI;
+		rc = px_err_set(err, PX_EUSAGE, "too many operands");
+	}
+	free(operands);
+	*ret_usage = rc == PX_EUSAGE && rank == PX_RANK_CLI;
+	return rc;
 }

@@ -122,7 +122,7 @@ static px_rc name_of(const char *file, char **ret, struct px_err *err)
 	return *ret ? PX_OK : px_err_nomem(err);
 }
 
-static bool is_file(const char *config)
+bool px_conf_is_file(const char *config)
 {
 	size_t len = strlen(config);
 
@@ -199,9 +199,23 @@ px_rc px_conf_find(const char *config, char **ret_name, char **ret_path, struct 
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			return px_err_set(err, PX_EUSAGE,
 				"the configuration's name holds control characters");
-	if (is_file(name))
+	if (px_conf_is_file(name))
 		return find_file(name, ret_name, ret_path, err);
 	return find_name(name, config != NULL, ret_name, ret_path, err);
+}
+
+px_rc px_conf_home(char **ret, struct px_err *err)
+{
+	char *dir = NULL;
+	px_rc rc = xdg("XDG_CONFIG_HOME", ".config", &dir, err);
+
+	if (!rc && !dir)
+		rc = px_err_set(err, PX_EUSAGE,
+			"there is no home directory for a configuration: name a file");
+	if (!rc)
+		rc = join(dir, "/propexofs", "", "", ret, err);
+	free(dir);
+	return rc;
 }
 
 px_rc px_conf_default_store(const char *name, char **ret, struct px_err *err)

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "propexofs/api.h"
 #include "propexofs/hash.h"
 
 enum { SECRET_FILE_MAX = 4096 };
@@ -44,7 +45,7 @@ void px_secret_wipe(struct px_secret *s)
 	s->len = 0;
 }
 
-static px_rc secret_set(struct px_secret *s, const char *text, size_t len, struct px_err *err)
+px_rc px_secret_set(struct px_secret *s, const char *text, size_t len, struct px_err *err)
 {
 	char *copy = malloc(len + 1);
 
@@ -67,7 +68,7 @@ px_rc px_secret_from_env(const char *name, struct px_secret *ret, struct px_err 
 	px_rc rc = PX_OK;
 
 	if (value && *value)
-		rc = secret_set(ret, value, strlen(value), err);
+		rc = px_secret_set(ret, value, strlen(value), err);
 	/* a variable may be there more than once, and unsetenv only moves pointers */
 	for (char **e = environ; e && *e; e++)
 		if (!strncmp(*e, name, name_len) && (*e)[name_len] == '=')
@@ -153,7 +154,7 @@ static px_rc read_secret(
 		rc = px_err_set(err, PX_EUSAGE, "%s %s is larger than %d bytes: not a secret", what,
 			path, SECRET_FILE_MAX);
 	if (!rc)
-		rc = secret_set(ret, text, len, err);
+		rc = px_secret_set(ret, text, len, err);
 	px_wipe(text, sizeof text);
 	return rc;
 }
@@ -193,6 +194,24 @@ px_rc px_secret_check(struct px_secret *s, const char *what, struct px_err *err)
 	return PX_OK;
 }
 
+px_rc px_conf_check_key(struct px_secret *s, struct px_err *err)
+{
+	size_t start = strspn(s->text, " \t"), len = s->len - start;
+
+	memmove(s->text, s->text + start, len);
+	while (len && strchr(" \t\r\n", s->text[len - 1]))
+		len--;
+	px_wipe(s->text + len, s->len - len);
+	s->text[len] = '\0';
+	s->len = len;
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)s->text[i] <= 0x20 || (unsigned char)s->text[i] >= 0x7f)
+			return px_err_set(err, PX_EUSAGE,
+				"that is no key: it holds a space, a control character or one "
+				"outside ASCII");
+	return px_secret_check(s, "the key", err);
+}
+
 static void drop_webhook_secrets(struct px_conf *c)
 {
 	for (size_t i = 0; i < c->webhook_secret_count; i++)
@@ -226,7 +245,7 @@ px_rc px_conf_webhook_secrets(
 				return px_err_nomem(err);
 			c->webhook_secrets = grown;
 			memset(&grown[c->webhook_secret_count], 0, sizeof *grown);
-			rc = secret_set(&grown[c->webhook_secret_count], p, len, err);
+			rc = px_secret_set(&grown[c->webhook_secret_count], p, len, err);
 			if (rc)
 				return rc;
 			c->webhook_secret_count++;
@@ -240,26 +259,49 @@ px_rc px_conf_webhook_secrets(
 
 /* ---- what a command needs ---- */
 
-static px_rc load_key(struct px_conf *c, struct px_err *err)
+static px_rc fetch_key(const struct px_conf *c, const _Atomic bool *stop, struct px_secret *ret,
+	struct px_err *err)
 {
-	SECRET_AUTO struct px_secret fresh = {0};
 	char what[320];
 	px_rc rc;
 
-	if (!c->api_key_file) {
+	if (c->api_key_command)
+		return px_conf_key_command(c->api_key_command, stop, ret, err);
+	rc = read_secret(c->api_key_file, "key file", ret, err);
+	(void)snprintf(what, sizeof what, "key file %s", c->api_key_file);
+	return rc ? rc : px_secret_check(ret, what, err);
+}
+
+px_rc px_conf_load_key(struct px_conf *c, struct px_err *err)
+{
+	SECRET_AUTO struct px_secret fresh = {0};
+	px_rc rc;
+
+	if (!c->api_key_file && !c->api_key_command) {
 		if (c->key.text)
 			return PX_OK; /* from the environment, checked there */
 		return px_err_set(err, PX_EUSAGE,
-			"no API key: name its file with --api-key-file, or set PROPEXO_API_KEY");
+			"no API key: propexofs init asks for it; or name its file with "
+			"--api-key-file, or a program that prints it with --api-key-command, or "
+			"set PROPEXO_API_KEY");
 	}
-	rc = read_secret(c->api_key_file, "key file", &fresh, err);
-	(void)snprintf(what, sizeof what, "key file %s", c->api_key_file);
-	if (!rc)
-		rc = px_secret_check(&fresh, what, err);
-	return rc ? rc : secret_set(&c->key, fresh.text, fresh.len, err);
+	rc = fetch_key(c, NULL, &fresh, err);
+	return rc ? rc : px_secret_set(&c->key, fresh.text, fresh.len, err);
 }
 
-static px_rc load_webhook_secrets(struct px_conf *c, struct px_err *err)
+px_rc px_conf_renew_key(
+	const struct px_conf *c, const _Atomic bool *stop, struct px_api *api, struct px_err *err)
+{
+	SECRET_AUTO struct px_secret fresh = {0};
+	px_rc rc;
+
+	if (!c->api_key_file && !c->api_key_command)
+		return PX_OK; /* the environment has no other */
+	rc = fetch_key(c, stop, &fresh, err);
+	return rc ? rc : px_api_set_key(api, fresh.text, err);
+}
+
+px_rc px_conf_load_webhook_secrets(struct px_conf *c, struct px_err *err)
 {
 	SECRET_AUTO struct px_secret text = {0};
 	char what[320];
@@ -279,7 +321,7 @@ static px_rc load_webhook_secrets(struct px_conf *c, struct px_err *err)
 
 px_rc px_conf_load_secrets(struct px_conf *c, bool need_key, struct px_err *err)
 {
-	px_rc rc = need_key ? load_key(c, err) : PX_OK;
+	px_rc rc = need_key ? px_conf_load_key(c, err) : PX_OK;
 
-	return rc ? rc : load_webhook_secrets(c, err);
+	return rc ? rc : px_conf_load_webhook_secrets(c, err);
 }

@@ -150,6 +150,17 @@ px_rc px_set_text(struct px_load *l, const struct px_option *o, const char *valu
 	return keep ? add_to_list(l, o, value, err) : PX_OK;
 }
 
+/* A shell's command line; only its option is ever named, for some put a secret into it. */
+px_rc px_set_command(struct px_load *l, const struct px_option *o, const char *value, bool keep,
+	struct px_err *err)
+{
+	if (strlen(value) > (size_t)o->max)
+		return px_err_set(err, PX_EUSAGE, "is longer than %lld bytes", (long long)o->max);
+	if (!value[strspn(value, " \t")])
+		return px_err_set(err, PX_EUSAGE, "is empty; it takes %s", o->arg);
+	return keep ? keep_string(field(l, o), value, err) : PX_OK;
+}
+
 px_rc px_set_model(struct px_load *l, const struct px_option *o, const char *value, bool keep,
 	struct px_err *err)
 {

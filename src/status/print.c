@@ -6,7 +6,7 @@
  * somebody sent; names are data and may hold anything: control characters never reach the
  * terminal; a model that is as it should be takes no line.
  */
-#include "propexofs/status.h"
+#include "status_i.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,89 +14,19 @@
 
 #include "propexofs/codec.h"
 
-enum { STATUS_MAX = 16 << 20, WORD_MAX = 512 };
-
-/* ---- values ---- */
-
-/* Decoded text of a string, without control characters; fallback when it is none. */
-static const char *text(
-	struct px_span object, const char *key, const char *fallback, char buf[static WORD_MAX])
-{
-	struct px_span v = px_json_member(object, key);
-	PX_BUF_AUTO struct px_buf b = PX_BUF_INIT(1 << 16);
-
-	if (!v.p || px_json_kind(v) != PX_JSON_STRING || px_json_string(v, &b) || !b.len)
-		return fallback;
-	(void)snprintf(buf, WORD_MAX, "%s", b.data);
-	for (char *p = buf; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
-	return buf;
-}
-
-static int64_t number(struct px_span object, const char *key)
-{
-	return px_json_int(px_json_member(object, key), -1);
-}
-
-static bool truth(struct px_span object, const char *key)
-{
-	return px_json_bool(px_json_member(object, key), false);
-}
-
-/* 1,234,567 */
-static const char *grouped(int64_t v, char buf[static 32])
-{
-	char plain[24];
-	size_t len, n = 0;
-
-	len = (size_t)snprintf(plain, sizeof plain, "%lld", (long long)(v < 0 ? 0 : v));
-	for (size_t i = 0; i < len; i++) {
-		if (i && (len - i) % 3 == 0)
-			buf[n++] = ',';
-		buf[n++] = plain[i];
-	}
-	buf[n] = '\0';
-	return buf;
-}
-
-static const char *bytes(int64_t v, char buf[static 32])
-{
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-	double x = v < 0 ? 0 : (double)v;
-	size_t u = 0;
-
-	while (x >= 1024 && u + 1 < sizeof units / sizeof *units) {
-		x /= 1024;
-		u++;
-	}
-	(void)snprintf(buf, 32, u ? "%.1f %s" : "%.0f %s", x, units[u]);
-	return buf;
-}
-
-static const char *duration(int64_t s, char buf[static 32])
-{
-	if (s >= 3600)
-		(void)snprintf(
-			buf, 32, "%lld h %02d min", (long long)(s / 3600), (int)(s / 60 % 60));
-	else if (s >= 60)
-		(void)snprintf(buf, 32, "%d min %02d s", (int)(s / 60), (int)(s % 60));
-	else
-		(void)snprintf(buf, 32, "%d s", (int)s);
-	return buf;
-}
+enum { STATUS_MAX = 16 << 20, WORD_MAX = PX_WORD_MAX };
 
 /* ---- the whole ---- */
 
 static void print_process(struct px_span root, struct px_buf *out)
 {
 	char a[WORD_MAX], b[WORD_MAX];
-	int64_t pid = number(root, "pid");
+	int64_t pid = px_show_number(root, "pid");
 
-	px_buf_addf(out, "propexofs  %s", text(root, "version", "?", a));
+	px_buf_addf(out, "propexofs  %s", px_show_text(root, "version", "?", a));
 	if (pid > 0)
 		px_buf_addf(out, ", pid %lld, since %s\n", (long long)pid,
-			text(root, "started_at", "?", b));
+			px_show_text(root, "started_at", "?", b));
 	else
 		px_buf_adds(out, ", not mounted: this is the store's state\n");
 }
@@ -108,17 +38,19 @@ static void print_api(struct px_span root, struct px_buf *out)
 	struct px_span reachable = px_json_member(api, "reachable");
 	char a[WORD_MAX];
 
-	px_buf_addf(out, "api        %s", text(api, "url", "unknown", a));
-	if (truth(api, "offline"))
+	px_buf_addf(out, "api        %s", px_show_text(api, "url", "unknown", a));
+	if (px_show_truth(api, "offline"))
 		px_buf_adds(out, ", offline");
 	else if (reachable.p && px_json_kind(reachable) != PX_JSON_NULL)
-		px_buf_addf(out, ", %s%s", truth(api, "reachable") ? "reachable" : "OUT OF REACH",
-			truth(api, "authorized") ? "" : ", KEY REFUSED");
-	if (number(rate, "allowed") > 0)
+		px_buf_addf(out, ", %s%s",
+			px_show_truth(api, "reachable") ? "reachable" : "OUT OF REACH",
+			px_show_truth(api, "authorized") ? "" : ", KEY REFUSED");
+	if (px_show_number(rate, "allowed") > 0)
 		px_buf_addf(out, ", %lld of %lld requests this minute",
-			(long long)number(rate, "used"), (long long)number(rate, "allowed"));
+			(long long)px_show_number(rate, "used"),
+			(long long)px_show_number(rate, "allowed"));
 	px_buf_addc(out, '\n');
-	if (text(api, "last_error", NULL, a))
+	if (px_show_text(api, "last_error", NULL, a))
 		px_buf_addf(out, "           last error: %s\n", a);
 }
 
@@ -127,11 +59,13 @@ static void print_webhooks(struct px_span root, struct px_buf *out)
 	struct px_span w = px_json_member(root, "webhooks");
 	char a[WORD_MAX], n[4][32];
 
-	if (!text(w, "listening", NULL, a))
+	if (!px_show_text(w, "listening", NULL, a))
 		return;
 	px_buf_addf(out, "webhooks   %s, %s received, %s rejected, %s duplicate, %s pending\n", a,
-		grouped(number(w, "received"), n[0]), grouped(number(w, "rejected"), n[1]),
-		grouped(number(w, "duplicate"), n[2]), grouped(number(w, "pending"), n[3]));
+		px_show_grouped(px_show_number(w, "received"), n[0]),
+		px_show_grouped(px_show_number(w, "rejected"), n[1]),
+		px_show_grouped(px_show_number(w, "duplicate"), n[2]),
+		px_show_grouped(px_show_number(w, "pending"), n[3]));
 }
 
 static void print_store(struct px_span root, struct px_buf *out)
@@ -139,12 +73,13 @@ static void print_store(struct px_span root, struct px_buf *out)
 	struct px_span s = px_json_member(root, "store");
 	char a[WORD_MAX], n[3][32];
 
-	px_buf_addf(out, "store      %s, %s, %s records, %s versions\n", text(s, "path", "?", a),
-		bytes(number(s, "bytes"), n[0]), grouped(number(s, "records"), n[1]),
-		grouped(number(s, "versions"), n[2]));
-	if (text(s, "error", NULL, a))
+	px_buf_addf(out, "store      %s, %s, %s records, %s versions\n",
+		px_show_text(s, "path", "?", a), px_show_bytes(px_show_number(s, "bytes"), n[0]),
+		px_show_grouped(px_show_number(s, "records"), n[1]),
+		px_show_grouped(px_show_number(s, "versions"), n[2]));
+	if (px_show_text(s, "error", NULL, a))
 		px_buf_addf(out, "           CANNOT BE WRITTEN: %s\n", a);
-	if (text(root, "refreshed_at", NULL, a))
+	if (px_show_text(root, "refreshed_at", NULL, a))
 		px_buf_addf(out, "refreshed  %s\n", a);
 }
 
@@ -154,20 +89,20 @@ static void print_model(struct px_span key, struct px_span m, struct px_buf *out
 {
 	PX_BUF_AUTO struct px_buf name = PX_BUF_INIT(256);
 	char phase[WORD_MAX], why[WORD_MAX], n[2][32];
-	int64_t records = number(m, "records"), expected = number(m, "expected");
-	int64_t eta = number(m, "eta_seconds"), pending = number(m, "pending");
+	int64_t records = px_show_number(m, "records"), expected = px_show_number(m, "expected");
+	int64_t eta = px_show_number(m, "eta_seconds"), pending = px_show_number(m, "pending");
 
 	if (px_json_string(key, &name) || !name.len)
 		return;
-	px_buf_addf(out, "    %-28s%-12s%s", name.data, text(m, "phase", "?", phase),
-		grouped(records, n[0]));
-	if (!truth(m, "complete") && expected >= 0)
-		px_buf_addf(out, " of %s", grouped(expected, n[0]));
-	if (!truth(m, "complete") && eta >= 0)
-		px_buf_addf(out, ", %s left", duration(eta, n[1]));
+	px_buf_addf(out, "    %-28s%-12s%s", name.data, px_show_text(m, "phase", "?", phase),
+		px_show_grouped(records, n[0]));
+	if (!px_show_truth(m, "complete") && expected >= 0)
+		px_buf_addf(out, " of %s", px_show_grouped(expected, n[0]));
+	if (!px_show_truth(m, "complete") && eta >= 0)
+		px_buf_addf(out, ", %s left", px_show_duration(eta, n[1]));
 	if (pending > 0)
-		px_buf_addf(out, ", %s to be read again", grouped(pending, n[1]));
-	if (text(m, "error", NULL, why))
+		px_buf_addf(out, ", %s to be read again", px_show_grouped(pending, n[1]));
+	if (px_show_text(m, "error", NULL, why))
 		px_buf_addf(out, ": %s", why);
 	px_buf_addc(out, '\n');
 }
@@ -209,10 +144,11 @@ static px_rc print_integration(struct px_span summary,
 
 	if (!id)
 		return px_err_set(err, PX_ESYNTAX, "status.json: an integration without an id");
-	px_buf_addf(out, "\n%s  (%s)  %s, %s records\n", text(summary, "name", "(no name)", name),
-		text(summary, "id", "?", shown), text(summary, "phase", "?", phase),
-		grouped(number(summary, "records"), n));
-	if (text(summary, "error", NULL, a))
+	px_buf_addf(out, "\n%s  (%s)  %s, %s records\n",
+		px_show_text(summary, "name", "(no name)", name),
+		px_show_text(summary, "id", "?", shown), px_show_text(summary, "phase", "?", phase),
+		px_show_grouped(px_show_number(summary, "records"), n));
+	if (px_show_text(summary, "error", NULL, a))
 		px_buf_addf(out, "    %s\n", a);
 	rc = read(arg, id, &one, err);
 	if (!rc)
@@ -223,11 +159,11 @@ static px_rc print_integration(struct px_span summary,
 	if (rc)
 		return rc;
 	whole = (struct px_span){one.data, one.len};
-	if (text(px_json_member(whole, "propexo"), "last_completed_sync", NULL, a))
+	if (px_show_text(px_json_member(whole, "propexo"), "last_completed_sync", NULL, a))
 		px_buf_addf(out, "    Propexo's last sync: %s\n", a);
 	else
 		px_buf_adds(out, "    Propexo has not finished its first sync\n");
-	if (text(px_json_member(whole, "mirror"), "oldest_pending_event_at", NULL, a))
+	if (px_show_text(px_json_member(whole, "mirror"), "oldest_pending_event_at", NULL, a))
 		px_buf_addf(out, "    oldest change not yet applied: %s\n", a);
 	print_models(px_json_member(whole, "models"), out);
 	return PX_OK;
@@ -249,7 +185,7 @@ px_rc px_status_print(const char *status, size_t len,
 	print_api(root, out);
 	print_webhooks(root, out);
 	print_store(root, out);
-	if (!truth(root, "integrations_known"))
+	if (!px_show_truth(root, "integrations_known"))
 		px_buf_adds(out, "\nThe list of integrations has not been read yet.\n");
 	px_json_walk_init(&w, px_json_member(root, "integrations"));
 	while (px_json_walk_next(&w, &none, &summary)) {

@@ -3,6 +3,7 @@
 #ifndef PX_STATUS_I_H
 #define PX_STATUS_I_H
 
+#include "propexofs/codec.h"
 #include "propexofs/status.h"
 
 /* ---- board, for renderers ---- */
@@ -63,6 +64,19 @@ enum px_phase px_model_phase(
 /* Why a model is not there, when its own row does not say; or NULL. */
 const char *px_model_error(
 	const struct px_survey *s, const struct px_judged *j, const struct px_dir *d);
+
+/* ---- members of a status, for people ---- */
+
+enum { PX_WORD_MAX = 512 };
+/* Decoded text of a string, without control characters; fallback when it is none. */
+const char *px_show_text(
+	struct px_span object, const char *key, const char *fallback, char buf[static PX_WORD_MAX]);
+int64_t px_show_number(struct px_span object, const char *key); /* -1: none */
+bool px_show_truth(struct px_span object, const char *key);
+int64_t px_show_time_ms(struct px_span object, const char *key); /* 0: none */
+const char *px_show_grouped(int64_t v, char buf[static 32]);	 /* 1,234,567; negative: 0 */
+const char *px_show_bytes(int64_t v, char buf[static 32]);	 /* 1.2 MiB */
+const char *px_show_duration(int64_t s, char buf[static 32]);	 /* 2 h 03 min */
 
 /* ---- JSON ---- */
 

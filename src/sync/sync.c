@@ -314,6 +314,13 @@ void px_sync_stop(struct px_sync *s)
 	}
 }
 
+static px_rc renew_key(void *arg, struct px_api *api, struct px_err *err)
+{
+	struct px_sync *s = arg;
+
+	return px_conf_renew_key(s->conf, &s->stop, api, err);
+}
+
 px_rc px_sync_new(const struct px_conf *conf, struct px_ingest *ingest, struct px_board *board,
 	struct px_sync **ret, struct px_err *err)
 {
@@ -338,6 +345,8 @@ px_rc px_sync_new(const struct px_conf *conf, struct px_ingest *ingest, struct p
 			.share_percent = conf->rate_share,
 			.user_agent = "propexofs/" PX_VERSION,
 			.retries = 3,
+			.renew_key = renew_key,
+			.renew_arg = s,
 		},
 		&s->api, err);
 	if (!rc)

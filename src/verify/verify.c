@@ -447,6 +447,13 @@ static px_rc verify_integration(
 	return rc;
 }
 
+static px_rc renew_key(void *arg, struct px_api *api, struct px_err *err)
+{
+	const struct verifying *v = arg;
+
+	return px_conf_renew_key(v->conf, NULL, api, err);
+}
+
 px_rc px_verify(const struct px_conf *conf, int64_t sample,
 	void (*tell)(void *arg, const char *line), void *arg, const volatile bool *stop,
 	struct px_verify_result *ret, struct px_err *err)
@@ -468,6 +475,8 @@ px_rc px_verify(const struct px_conf *conf, int64_t sample,
 				.share_percent = conf->rate_share,
 				.user_agent = "propexofs/" PX_VERSION,
 				.retries = 3,
+				.renew_key = renew_key,
+				.renew_arg = &v,
 			},
 			&v.api, err);
 	if (!rc)

@@ -73,7 +73,7 @@ refused() {
   refused 2 "no command" "$bin"
   refused 2 "unknown command nonsense" "$bin" nonsense
   refused 2 "unknown option --nonsense" "$bin" --nonsense
-  refused 2 "unknown command init" "$bin" init
+  refused 2 "unknown command initialise" "$bin" initialise
   refused 2 "unknown option --nonsense" "$bin" mount --nonsense "$tmp/mnt"
   refused 2 "unknown option -x" "$bin" mount -x "$tmp/mnt"
   refused 2 "unknown option --redact" "$bin" mount --redact a.b "$tmp/mnt"

@@ -925,6 +925,97 @@ static void a_new_key_counts_from_the_next_request_on(void **state)
 	server_free(s);
 }
 
+struct renewal {
+	const char *key; /* NULL: there is none */
+	int calls;
+};
+
+static px_rc renew(void *arg, struct px_api *a, struct px_err *err)
+{
+	struct renewal *n = arg;
+
+	n->calls++;
+	return n->key ? px_api_set_key(a, n->key, err)
+		      : px_err_set(err, PX_EIO, "the safe is locked");
+}
+
+static struct px_api *renewing_client(const struct server *s, struct renewal *n)
+{
+	char url[64];
+	struct px_api_options o = options(s, url);
+	struct px_api *a = NULL;
+
+	o.renew_key = renew;
+	o.renew_arg = n;
+	assert_int_equal(px_api_new(&o, &a, NULL), 0);
+	return a;
+}
+
+/* Requests that were refused together cost one asking, and each goes out once more. */
+static void a_refused_key_is_asked_for_anew(void **state)
+{
+	struct server *s = server_new();
+	struct renewal n = {.key = "another"};
+	struct px_api *a = renewing_client(s, &n);
+	static const char *const paths[] = {"/v1/1", "/v1/2", "/v1/3"};
+	struct result r[3] = {0};
+	int with_new = 0;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		ON(s, paths[i], .how = SLOW, .status = 401);
+		ON(s, paths[i], .body = "{}");
+		get(a, &r[i], paths[i], 0);
+	}
+	run(a);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(r[i].calls, 1);
+		assert_int_equal(r[i].rc, 0);
+		free(r[i].body);
+	}
+	assert_int_equal(n.calls, 1);
+	for (size_t i = 0; i < seen_count(s); i++) {
+		struct seen q = seen(s, i);
+
+		with_new += has_header(&q, "Authorization: Bearer another");
+	}
+	assert_int_equal(with_new, 3);
+	px_api_free(a);
+	server_free(s);
+}
+
+/* A key that is refused again, the same key, or none: the 401 is the answer, and nothing is asked
+ * for within the minute. */
+static void no_better_key_no_loop(void **state)
+{
+	static const char *const keys[] = {"another", KEY, NULL};
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct server *s = server_new();
+		struct renewal n = {.key = keys[i]};
+		struct px_api *a = renewing_client(s, &n);
+		struct px_api_stats st;
+		struct result r;
+
+		for (int k = 0; k < 3; k++)
+			ON(s, "/v1/x", .status = 401);
+		r = ask(a, "/v1/x", 0);
+		assert_int_equal(r.rc, PX_EAUTH);
+		assert_int_equal(r.attempts, i ? 1 : 2);
+		free(r.body);
+		r = ask(a, "/v1/x", 0);
+		assert_int_equal(r.rc, PX_EAUTH);
+		assert_int_equal(r.attempts, 1);
+		free(r.body);
+		assert_int_equal(n.calls, 1);
+		px_api_stats(a, &st);
+		assert_non_null(strstr(st.last_error, "HTTP 401"));
+		px_api_free(a);
+		server_free(s);
+	}
+}
+
 static void free_answers_everything(void **state)
 {
 	struct server *s = server_new();
@@ -1277,6 +1368,8 @@ int main(void)
 		cmocka_unit_test(redirects),
 		cmocka_unit_test(another_hosts_refusal_is_not_ours),
 		cmocka_unit_test(a_new_key_counts_from_the_next_request_on),
+		cmocka_unit_test(a_refused_key_is_asked_for_anew),
+		cmocka_unit_test(no_better_key_no_loop),
 		cmocka_unit_test(free_answers_everything),
 		cmocka_unit_test(callbacks_may_ask_for_more),
 		cmocka_unit_test(another_thread_wakes),

@@ -150,6 +150,7 @@ IS(rate_share, c->rate_share == 50)
 IS(connections, c->connections == 64)
 IS(history, c->history_days == 30)
 IS(offline, c->offline)
+IS_TEXT(api_key_command, "pass propexo")
 IS_TEXT(webhook_listen, "[::1]:0")
 IS_TEXT(webhook_secret_file, "/keys/hook")
 IS_TEXT(webhook_url, "https://hook.example.com/in")
@@ -165,6 +166,7 @@ IS(dmask, c->file_mask == 0277 && c->dir_mask == 0)
 IS(incomplete, c->incomplete_partial)
 IS(lazy, c->lazy)
 IS(json, c->json)
+IS(watch, c->watch)
 IS(wait, c->wait_s == 5)
 IS(sample, c->sample == 7)
 IS(follow, c->follow)
@@ -177,6 +179,7 @@ static const struct sample samples[] = {
 	{"config", "other", is_name, 0},
 	{"api-url", "HTTPS://EU.example.com/v/", is_api_url, 0},
 	{"api-key-file", "/keys/one", is_api_key_file, 0},
+	{"api-key-command", "pass propexo", is_api_key_command, 0},
 	{"store", "/stores/one.db", is_store, 0},
 	{"integration", "cly1", is_integrations, 0},
 	{"model", "service-requests", is_models, 0},
@@ -201,6 +204,7 @@ static const struct sample samples[] = {
 	{"incomplete", "partial", is_incomplete, 0},
 	{"lazy", NULL, is_lazy, PX_CMD_UMOUNT},
 	{"json", NULL, is_json, PX_CMD_STATUS},
+	{"watch", NULL, is_watch, PX_CMD_STATUS},
 	{"wait", "5", is_wait, PX_CMD_READY},
 	{"sample", "7", is_sample, PX_CMD_VERIFY},
 	{"follow", NULL, is_follow, PX_CMD_EVENTS},
@@ -496,7 +500,8 @@ static void usage_errors_name_the_option(void **state)
 	assert_refused(load(PX_CMD_READY, "--refresh", "1", NULL), "--refresh");
 	assert_refused(load(PX_CMD_MOUNT, "--redact", "a.b", NULL), "--redact");
 	assert_refused(load(PX_CMD_MOUNT, "--metrics-listen", "a:1", NULL), "--metrics-listen");
-	assert_refused(load(PX_CMD_MOUNT, "--api-key-command", "x", NULL), "--api-key-command");
+	assert_refused(load(PX_CMD_MOUNT, "--api-key-command", "", NULL), "--api-key-command");
+	assert_refused(load(PX_CMD_STATUS, "--api-key-command", "x", NULL), "--api-key-command");
 	assert_refused(load(PX_CMD_MOUNT, "-o", "setuid=x", NULL), "setuid");
 	assert_refused(load(PX_CMD_MOUNT, "-o", "ro,xyzzy=9", NULL), "xyzzy");
 	assert_refused(load(PX_CMD_MOUNT, "-o", "remount", NULL), "remount");

@@ -1,0 +1,48 @@
+#!/usr/bin/env bats
+# rootless.bats - without root: as a user by fusermount3, and in a user namespace without it. /dev/fuse is for everybody in
+# a mount namespace of the test alone.
+
+load lib
+
+setup() {
+  [ "$(id -u)" = 0 ] || skip "needs root to become another user"
+  unshare -m true 2>/dev/null || skip "needs a mount namespace"
+  begin
+  start_sim --integrations 1 --records units=20 --rate-limit 0
+  chmod 755 "$T"
+  mkdir "$T/home" "$T/home/mnt"
+  printf 'sim-key\n' >"$T/home/key"
+  chmod 600 "$T/home/key"
+  printf 'api-url = %s\napi-key-file = key\nstore = s.db\nmountpoint = mnt\n' "$URL" >"$T/home/me.conf"
+  chmod 644 "$T/home/me.conf"
+  chown -R 65534:65534 "$T/home"
+  export PROPEXOFS_CONFIG=$T/home/me.conf HOME=$T/home M=$T/home/mnt
+  cd /
+}
+
+teardown() { finish; }
+
+# as_user COMMAND...: as nobody, where /dev/fuse may be opened.
+as_user() {
+  timeout 60 unshare -m sh -c '{ [ -e "$T/fuse" ] || mknod -m 666 "$T/fuse" c 10 229; } && mount --bind "$T/fuse" /dev/fuse &&
+    exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"' sh "$@" 3>&-
+}
+
+tour='propexofs check && propexofs mount && propexofs ready --wait 20 && find "$M/integrations" -path "*/units/*" | wc -l
+  findmnt -n -o FSTYPE "$M"; propexofs umount && [ -z "$(ls "$M")" ] && echo ended'
+
+@test "as a user, by fusermount3" {
+  command -v fusermount3 >/dev/null || skip "fusermount3 is not installed"
+  as_user "$BIN/propexofs" --version >/dev/null || skip "the build directory is not for others"
+  PATH=$BIN:$PATH as_user sh -c "$tour" >"$T/out" || { cat "$T/out"; false; }
+  [ "$(tail -n 3 "$T/out" | paste -sd,)" = 20,fuse.propexofs,ended ]
+  grep -q '^ok    fusermount3: /' "$T/out"
+}
+
+@test "in a user namespace: nothing outside is needed, nothing is left outside" {
+  as_user "$BIN/propexofs" --version >/dev/null || skip "the build directory is not for others"
+  as_user unshare --user --map-root-user --mount true 2>/dev/null || skip "user namespaces are not for users here"
+  PATH=$BIN:$PATH as_user unshare --user --map-root-user --mount sh -c "$tour" >"$T/out" || { cat "$T/out"; false; }
+  [ "$(tail -n 3 "$T/out" | paste -sd,)" = 20,fuse.propexofs,ended ]
+  ! mountpoint -q "$M"
+}
