@@ -30,7 +30,19 @@ struct px_strings {
 	size_t count;
 };
 
+/* What a configuration was made of, so that it can be read again: belongs to conf. */
+struct px_origin {
+	int argc;
+	char **argv; /* the caller's, for as long as the process lives */
+	unsigned command;
+	char *cwd;
+	char *mountpoint;	    /* of the file, as it was read; or NULL */
+	char *default_store;	    /* or NULL: the store was named */
+	struct px_secret key, hook; /* taken out of the environment */
+};
+
 struct px_conf {
+	struct px_origin origin;
 	char *name;	   /* configuration's name: "default", "acme" */
 	char *config_file; /* the file that was read, or NULL */
 	char *mountpoint;
@@ -54,6 +66,7 @@ struct px_conf {
 
 	/* -o and the command's own flags */
 	bool foreground;
+	char *setuid; /* user that serves what root mounts, or NULL; an account that exists */
 	uid_t uid;
 	gid_t gid;
 	mode_t file_mask, dir_mask;
@@ -63,7 +76,7 @@ struct px_conf {
 	char *fuse_options; /* what goes on to libfuse and the kernel, comma separated; NULL:
 			       nothing */
 	bool sloppy, fake, verbose, no_mtab; /* mount(8)'s -s -f -v -n, as helper */
-	bool json, lazy;
+	bool json, lazy, dead;
 	int sample;		       /* verify --sample, 0: all */
 	bool follow;		       /* events -f */
 	struct px_strings since, exec; /* events --since, --exec: the last one counts */
@@ -98,6 +111,18 @@ enum {
  */
 px_rc px_conf_load(int argc, char **argv, unsigned command, struct px_conf *ret,
 	char ***ret_operands, int *ret_operand_count, struct px_err *err);
+
+/*
+ * The same sources as they are now; what a change of user, of working directory, or the wiping of
+ * the environment has hidden is taken from `old`. Secrets are left to px_conf_load_secrets. Not
+ * beside another load.
+ */
+px_rc px_conf_reload(const struct px_conf *old, struct px_conf *ret, struct px_err *err);
+
+/* Appends to names, separated by ", ", the options (secrets apart) that differ: those that can
+ * change while mounted (live), or those that cannot. */
+void px_conf_differences(
+	const struct px_conf *a, const struct px_conf *b, bool live, struct px_buf *names);
 
 /* Loads key and webhook secrets: PX_EUSAGE when the key is missing (need_key) or a file is readable
  * by others. */

@@ -290,9 +290,7 @@ static void listing_after(struct px_job *job)
 		s->known = true;
 		s->diffs_due = true;
 		s->list_failures = 0;
-		s->refresh_due_ms = s->conf->refresh_s ? px_clock_mono_ms() +
-								 (int64_t)s->conf->refresh_s * 1000
-						       : INT64_MAX;
+		s->refresh_due_ms = sync_next_refresh_ms(s);
 		px_board_set_refreshed(s->board, px_clock_wall_ms());
 	}
 	px_account_job_release(a);
