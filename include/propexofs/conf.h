@@ -104,7 +104,8 @@ enum {
 };
 
 /*
- * Reads command line, environment and configuration file for `command`. argv[0] is skipped.
+ * Reads command line, environment and configuration file for `command`; credentials named `api-key`
+ * and `webhook-secret` that the service manager hands out count as environment. argv[0] is skipped.
  * Operands (not options) are left in ret_operands (pointers into argv; the array is the caller's to
  * free). Unknown options, missing or impossible values and a named configuration that does not
  * exist are PX_EUSAGE with a message that names the option and where it came from.

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- command line ---- */
@@ -174,6 +175,38 @@ static px_rc read_secret_environment(struct px_load *l, struct px_err *err)
 	return rc;
 }
 
+/* What the service manager hands out under our option's name is as strong as the environment, and
+ * yields to it. An empty one (or a line end: it cannot hand out less) counts as none. */
+static px_rc take_credential(struct px_load *l, const char *name, const char *option, bool have,
+	char **slot, struct px_err *err)
+{
+	PX_BUF_AUTO struct px_buf path = PX_BUF_INIT(4096);
+	const char *dir = getenv("CREDENTIALS_DIRECTORY");
+	struct stat st;
+	px_rc rc;
+
+	if (have || !dir || *dir != '/')
+		return PX_OK;
+	px_buf_addf(&path, "%s/%s", dir, name);
+	rc = px_buf_ok(&path, err);
+	if (rc || stat(path.data, &st) || st.st_size <= 1 || !claims(l, option))
+		return rc;
+	free(*slot);
+	*slot = px_buf_steal(&path, NULL);
+	return PX_OK;
+}
+
+static px_rc read_credentials(struct px_load *l, struct px_err *err)
+{
+	struct px_conf *c = l->c;
+	px_rc rc = take_credential(
+		l, "api-key", "api-key-file", c->key.text != NULL, &c->api_key_file, err);
+
+	return rc ? rc
+		  : take_credential(l, "webhook-secret", "webhook-secret-file",
+			    c->webhook_secret_count > 0, &c->webhook_secret_file, err);
+}
+
 /* ---- all of it ---- */
 
 static px_rc set_defaults(struct px_load *l, struct px_err *err)
@@ -324,6 +357,8 @@ static px_rc read_all(struct px_load *l, struct args *a, struct px_err *err)
 		rc = read_environment(l, err);
 	if (!rc)
 		rc = read_secret_environment(l, err);
+	if (!rc)
+		rc = read_credentials(l, err);
 	if (!rc && l->command == PX_CMD_HELPER && a->operand_count) {
 		free(l->config);
 		l->config = strdup(a->operands[0]);

@@ -313,11 +313,12 @@ void px_fs_stop(struct px_fs *fs)
 				"%s is in use: detached, serving its users for %d more seconds",
 				fs->mountpoint, STOP_MS / 1000);
 	}
-	if (rc && !again)
-		px_warn("fs", "%s", err.msg);
 	/* also when unmounting failed: whoever asked wants the daemon to end */
 	atomic_store(&fs->stop_ms, again ? 1 : now_ms() + STOP_MS);
 	(void)eventfd_write(fs->wake_fd, 1);
+	/* somebody may have been quicker */
+	if (rc && !again && px_mounted(fs->mountpoint, NULL, 0) != 0)
+		px_warn("fs", "%s", err.msg);
 }
 
 bool px_fs_ping(struct px_fs *fs)
