@@ -90,7 +90,7 @@ int64_t manager_tick(struct daemon *d)
 		m->ready = true;
 		be_ready(d);
 		m->status_due_ms = now + STATUS_MS;
-		m->watchdog_due_ms = now;
+		m->watchdog_due_ms = now + m->watchdog_ms;
 	}
 	if (now >= m->status_due_ms) {
 		char state[512] = "";

@@ -87,3 +87,15 @@ line_of() { grep -n -m 1 "^[0-9]* $1" "$T/told" | cut -d: -f1; }
   until_true 8 ended "$(cat "$T/daemon.pid")"
   told 'STOPPING=1$'
 }
+
+@test "standard error that is the journal's gets levels, and no times" {
+  start_sim --integrations 1 --records units=10 --rate-limit 0
+  : >"$T/log"
+  JOURNAL_STREAM=$(stat -c %d:%i "$T/log") start_daemon
+  ready
+  grep -q '^<6>daemon: serving at ' "$T/log"
+  [ "$(grep -vc '^<[0-7]>' "$T/log")" = 0 ]
+  umount_daemon
+  JOURNAL_STREAM=1:1 start_daemon
+  grep -q '^20.*Z info daemon: serving at' "$T/log"
+}
