@@ -250,7 +250,7 @@ static px_rc detach(struct px_err *err)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	if (null < 0 || setsid() < 0 || chdir("/") < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
+	if (null < 0 || chdir("/") < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
 		dup2(null, 2) < 0)
 		return px_err_sys(err, errno, "cannot go to the background");
 	if (null > 2)
@@ -269,6 +269,10 @@ static px_rc serve(const struct px_conf *conf, int fd, struct px_err *err)
 	(void)signal(SIGPIPE, SIG_IGN);
 	keep_secrets_in();
 	rc = start(&d, err);
+	/* not earlier: while an automount waits for this mount, its trigger lets only those pass
+	 * who are in the process group that mounts for it */
+	if (!rc && fd >= 0 && setsid() < 0)
+		rc = px_err_sys(err, errno, "cannot go to the background");
 	if (fd >= 0)
 		tell(fd, rc, err);
 	if (!rc) {

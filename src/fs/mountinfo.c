@@ -155,7 +155,8 @@ int px_mounted(const char *path, char *ret_source, size_t source_size)
 {
 	struct mount m = {.minor = 0};
 
-	if (!find_mount(path, &m))
+	/* automount's trigger is there to be mounted over */
+	if (!find_mount(path, &m) || !strcmp(m.type, "autofs"))
 		return 0;
 	if (ret_source)
 		(void)snprintf(ret_source, source_size, "%s", m.source);
