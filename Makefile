@@ -3,9 +3,17 @@
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
 BINDIR  ?= $(PREFIX)/bin
-SBINDIR ?= $(PREFIX)/sbin
 MANDIR  ?= $(PREFIX)/share/man
 DOCDIR  ?= $(PREFIX)/share/doc/propexofs
+SYSCONFDIR ?= /etc
+# The only place where mount(8) looks for its helpers, whatever PREFIX is.
+HELPERDIR ?= /usr/sbin
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+USERUNITDIR ?= $(PREFIX)/lib/systemd/user
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 
 # SAN=asan or SAN=tsan builds a separate tree with the sanitizer.
 SAN   ?=
@@ -49,7 +57,7 @@ TOOLS := $(patsubst %.c,$(BUILD)/tests/%,$(notdir $(TOOL_SRCS)))
 PROGRAMS := $(BUILD)/propexofs $(BUILD)/propexofs-sim
 
 .PHONY: all tests check check-unit check-fuzz check-fs lint check-layers hdr-check format-check fmt tidy cppcheck \
-        shellcheck asan tsan install install-manual uninstall clean help
+        shellcheck asan tsan install uninstall deb clean help
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -142,27 +150,64 @@ cppcheck: ## cppcheck
 shellcheck: ## shellcheck of every script
 	$(Q)shellcheck $(SH_FILES)
 
-install: all install-manual ## install to DESTDIR and PREFIX
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(DOCDIR)
-	install -m 755 $(BUILD)/propexofs $(BUILD)/propexofs-sim $(DESTDIR)$(BINDIR)/
-	ln -sf $(BINDIR)/propexofs $(DESTDIR)$(SBINDIR)/mount.propexofs
-	install -m 644 README.md LICENSE $(wildcard docs/*.md) $(DESTDIR)$(DOCDIR)/
+MANUALS := $(wildcard man/*.[1-8])
+TEXTS   := README.md LICENSE $(wildcard docs/*.md docs/*.yml docs/*.yaml docs/*.rules)
+BASH_COMPLETIONS := $(wildcard completions/*.bash)
+ZSH_COMPLETIONS  := $(wildcard completions/_*)
+FISH_COMPLETIONS := $(wildcard completions/*.fish)
+HELPERS := mount.propexofs mount.fuse.propexofs
 
-# Where each shell looks; bash wants the program's name.
-MANUAL := $(patsubst man/%.1,$(MANDIR)/man1/%.1,$(patsubst man/%.5,$(MANDIR)/man5/%.5,$(patsubst man/%.8,$(MANDIR)/man8/%.8,$(wildcard man/*)))) \
-          $(PREFIX)/share/bash-completion/completions/propexofs $(PREFIX)/share/zsh/site-functions/_propexofs \
-          $(PREFIX)/share/fish/vendor_completions.d/propexofs.fish
+# What is installed, a line each: mode, file here, file there. Units name the programs where they are installed.
+define INSTALLED
+755 $(BUILD)/propexofs $(BINDIR)/propexofs
+755 $(BUILD)/propexofs-sim $(BINDIR)/propexofs-sim
+644 $(BUILD)/systemd/system/propexofs@.service $(UNITDIR)/propexofs@.service
+644 $(BUILD)/systemd/user/propexofs@.service $(USERUNITDIR)/propexofs@.service
+$(foreach f,$(MANUALS),644 $(f) $(MANDIR)/man$(subst .,,$(suffix $(f)))/$(notdir $(f))
+)
+$(foreach f,$(TEXTS),644 $(f) $(DOCDIR)/$(notdir $(f))
+)
+644 docs/example.conf $(DOCDIR)/example.conf
+644 systemd/sysusers.d/propexofs.conf $(SYSUSERSDIR)/propexofs.conf
+$(foreach f,$(BASH_COMPLETIONS),644 $(f) $(BASHDIR)/$(notdir $(basename $(f)))
+)
+$(foreach f,$(ZSH_COMPLETIONS),644 $(f) $(ZSHDIR)/$(notdir $(f))
+)
+$(foreach f,$(FISH_COMPLETIONS),644 $(f) $(FISHDIR)/$(notdir $(f))
+)
+endef
+export INSTALLED
 
-install-manual: ## install manual pages and completions
-	$(foreach f,$(wildcard man/*),install -D -m 644 $(f) $(DESTDIR)$(MANDIR)/man$(lastword $(subst ., ,$(f)))/$(notdir $(f)) &&) :
-	install -D -m 644 completions/propexofs.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/propexofs
-	install -D -m 644 completions/_propexofs $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_propexofs
-	install -D -m 644 completions/propexofs.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/propexofs.fish
+.PHONY: units
+units:
+	@mkdir -p $(BUILD)/systemd/system $(BUILD)/systemd/user
+	$(Q)for s in system user; do \
+		f=systemd/$${s#system}/propexofs@.service; \
+		sed 's|/usr/bin/propexofs|$(BINDIR)/propexofs|' $$f >$(BUILD)/systemd/$$s/propexofs@.service || exit 1; \
+	done
 
-uninstall: ## remove what install put there
-	rm -f $(addprefix $(DESTDIR),$(MANUAL))
-	rm -f $(DESTDIR)$(BINDIR)/propexofs $(DESTDIR)$(BINDIR)/propexofs-sim $(DESTDIR)$(SBINDIR)/mount.propexofs
-	rm -rf $(DESTDIR)$(DOCDIR)
+install: all units ## install to DESTDIR and PREFIX; mount(8)'s helpers to HELPERDIR, an example to SYSCONFDIR
+	$(Q)printf '%s\n' "$$INSTALLED" | while read -r mode from to; do \
+		[ -z "$$mode" ] || install -D -m "$$mode" "$$from" "$(DESTDIR)$$to" || exit 1; \
+	done
+	$(Q)install -d "$(DESTDIR)$(HELPERDIR)"
+	$(Q)for h in $(HELPERS); do ln -sf "$(BINDIR)/propexofs" "$(DESTDIR)$(HELPERDIR)/$$h" || exit 1; done
+	$(Q)[ -e "$(DESTDIR)$(SYSCONFDIR)/propexofs/example.conf" ] || \
+		install -D -m 644 docs/example.conf "$(DESTDIR)$(SYSCONFDIR)/propexofs/example.conf"
+
+uninstall: ## remove what install put there; configurations and stores stay
+	$(Q)printf '%s\n' "$$INSTALLED" | while read -r mode from to; do \
+		[ -z "$$mode" ] || rm -f "$(DESTDIR)$$to" || exit 1; \
+	done
+	$(Q)for h in $(HELPERS); do rm -f "$(DESTDIR)$(HELPERDIR)/$$h" || exit 1; done
+	$(Q)! cmp -s docs/example.conf "$(DESTDIR)$(SYSCONFDIR)/propexofs/example.conf" || \
+		rm -f "$(DESTDIR)$(SYSCONFDIR)/propexofs/example.conf"
+	$(Q)for d in "$(DESTDIR)$(DOCDIR)" "$(DESTDIR)$(SYSCONFDIR)/propexofs"; do \
+		[ ! -d "$$d" ] || rmdir --ignore-fail-on-non-empty "$$d" || exit 1; \
+	done
+
+deb: ## build/propexofs_VERSION_amd64.deb and build/propexofs-sim_VERSION_amd64.deb
+	scripts/build-deb
 
 clean: ## remove build/
 	rm -rf build

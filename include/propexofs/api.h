@@ -35,6 +35,7 @@ enum px_purpose {
 struct px_limiter;
 struct px_limiter *px_limiter_new(int share_percent); /* NULL: out of memory */
 void px_limiter_free(struct px_limiter *l);
+void px_limiter_set_share(struct px_limiter *l, int share_percent);
 
 /* Identifies one request that was let out; the caller keeps it and hands it back once, with what
  * became of the request. Members belong to limiter.c. */
@@ -135,6 +136,8 @@ px_rc px_api_new(const struct px_api_options *o, struct px_api **ret, struct px_
 void px_api_free(struct px_api *a);
 /* Takes effect with the next request: for keys that were replaced. */
 px_rc px_api_set_key(struct px_api *a, const char *key, struct px_err *err);
+/* 1 to 100; from the next request on. */
+void px_api_set_share(struct px_api *a, int share_percent);
 
 /*
  * Queues a GET. path starts with '/', query included; copied. done is called exactly once, from

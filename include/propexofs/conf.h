@@ -30,7 +30,19 @@ struct px_strings {
 	size_t count;
 };
 
+/* What a configuration was made of, so that it can be read again: belongs to conf. */
+struct px_origin {
+	int argc;
+	char **argv; /* the caller's, for as long as the process lives */
+	unsigned command;
+	char *cwd;
+	char *mountpoint;	    /* of the file, as it was read; or NULL */
+	char *default_store;	    /* or NULL: the store was named */
+	struct px_secret key, hook; /* taken out of the environment */
+};
+
 struct px_conf {
+	struct px_origin origin;
 	char *name;	   /* configuration's name: "default", "acme" */
 	char *config_file; /* the file that was read, or NULL */
 	char *mountpoint;
@@ -54,6 +66,7 @@ struct px_conf {
 
 	/* -o and the command's own flags */
 	bool foreground;
+	char *setuid; /* user that serves what root mounts, or NULL; an account that exists */
 	uid_t uid;
 	gid_t gid;
 	mode_t file_mask, dir_mask;
@@ -63,7 +76,7 @@ struct px_conf {
 	char *fuse_options; /* what goes on to libfuse and the kernel, comma separated; NULL:
 			       nothing */
 	bool sloppy, fake, verbose, no_mtab; /* mount(8)'s -s -f -v -n, as helper */
-	bool json, lazy, watch;
+	bool json, lazy, watch, dead;
 	int sample;		       /* verify --sample, 0: all */
 	bool follow;		       /* events -f */
 	struct px_strings since, exec; /* events --since, --exec: the last one counts */
@@ -92,7 +105,8 @@ enum {
 };
 
 /*
- * Reads command line, environment and configuration file for `command`. argv[0] is skipped.
+ * Reads command line, environment and configuration file for `command`; credentials named `api-key`
+ * and `webhook-secret` that the service manager hands out count as environment. argv[0] is skipped.
  * Operands (not options) are left in ret_operands (pointers into argv; the array is the caller's to
  * free). Unknown options, missing or impossible values and a named configuration that does not
  * exist are PX_EUSAGE with a message that names the option and where it came from.
@@ -104,6 +118,17 @@ px_rc px_conf_load(int argc, char **argv, unsigned command, struct px_conf *ret,
  * configuration: *ret_usage is true when the failure is one of the command line. */
 px_rc px_conf_probe(int argc, char **argv, unsigned command, struct px_conf *ret, bool *ret_usage,
 	struct px_err *err);
+/*
+ * The same sources as they are now; what a change of user, of working directory, or the wiping of
+ * the environment has hidden is taken from `old`. Secrets are left to px_conf_load_secrets. Not
+ * beside another load.
+ */
+px_rc px_conf_reload(const struct px_conf *old, struct px_conf *ret, struct px_err *err);
+
+/* Appends to names, separated by ", ", the options (secrets apart) that differ: those that can
+ * change while mounted (live), or those that cannot. */
+void px_conf_differences(
+	const struct px_conf *a, const struct px_conf *b, bool live, struct px_buf *names);
 
 /* Loads key and webhook secrets: PX_EUSAGE when the key is missing (need_key) or a file is readable
  * by others. */

@@ -75,6 +75,11 @@ px_rc px_fs_serve(struct px_fs *fs, struct px_err *err);
  * it at once. */
 void px_fs_stop(struct px_fs *fs);
 
+/* Whether the request thread lives: asks it to look up from its work (a request served, or none
+ * there), and says whether it has done so since it was asked last; false the first time. Any
+ * thread, one at a time. */
+bool px_fs_ping(struct px_fs *fs);
+
 void px_fs_free(struct px_fs *fs); /* unmounts when still mounted; accepts NULL */
 
 void px_fs_counters(struct px_fs *fs, struct px_fs_counters *ret); /* any thread */

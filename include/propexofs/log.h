@@ -15,7 +15,8 @@ enum px_log_level { PX_LOG_ERROR, PX_LOG_WARN, PX_LOG_INFO, PX_LOG_DEBUG };
 
 enum px_log_sink { PX_LOG_STDERR, PX_LOG_SYSLOG };
 
-/* Before the first thread starts, and again after daemonising. */
+/* Standard error that is the journal's gets levels as it wants them, and no times. Before the first
+ * thread starts, and again after daemonising. */
 void px_log_setup(enum px_log_sink sink, enum px_log_level level);
 void px_log_set_level(enum px_log_level level);
 bool px_log_enabled(enum px_log_level level);

@@ -92,6 +92,13 @@ px_rc px_status_metrics(struct px_reader *r, struct px_board *board,
 /* README.md of the mount. */
 px_rc px_status_readme(struct px_buf *out, struct px_err *err);
 
+/* One line for a service manager: phase, counts, what is wrong. */
+px_rc px_status_line(
+	struct px_reader *r, struct px_board *board, char *out, size_t size, struct px_err *err);
+/* status.json of all as short lines for a log: ids and counts, nothing of what records say. */
+px_rc px_status_dump(struct px_reader *r, struct px_board *board, const struct px_fs_counters *fs,
+	void (*line)(void *arg, const char *text), void *arg, struct px_err *err);
+
 /* Human text of a root status.json and its integrations, as `propexofs status` prints it. `status`
  * is the text of root status.json; read(arg, id, out) supplies an integration's. */
 px_rc px_status_print(const char *status, size_t len,

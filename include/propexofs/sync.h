@@ -30,6 +30,14 @@ px_rc px_sync_start(struct px_sync *s, struct px_err *err);
 /* Ends and joins the thread; requests under way are dropped. */
 void px_sync_stop(struct px_sync *s);
 
+/* What may change while it runs. */
+struct px_sync_settings {
+	int refresh_s, sweep_days, rate_share; /* as in struct px_conf */
+	const char *key; /* copied, wiped; NULL: as it is. A new one is tried at once. */
+};
+/* Takes effect at the thread's next turn. Any thread. PX_ENOMEM with nothing changed. */
+px_rc px_sync_set(struct px_sync *s, const struct px_sync_settings *settings, struct px_err *err);
+
 /* What ingest tells (struct px_ingest_listener), with the struct px_sync as arg. Any thread; quick.
  */
 void px_sync_marked(void *s);

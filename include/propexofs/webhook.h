@@ -23,6 +23,10 @@ struct px_webhook;
  * an address that is in use is named in err. conf, ingest and board outlive it. */
 px_rc px_webhook_start(const struct px_conf *conf, struct px_ingest *ingest, struct px_board *board,
 	struct px_webhook **ret, struct px_err *err);
+/* From the next delivery on these are accepted (copied): at least one. Any thread. PX_ENOMEM with
+ * nothing changed. */
+px_rc px_webhook_set_secrets(
+	struct px_webhook *w, const struct px_secret *secrets, size_t count, struct px_err *err);
 /* Stops listening and answers what is waiting with 503. Before px_ingest_stop. Accepts NULL. */
 void px_webhook_stop(struct px_webhook *w);
 

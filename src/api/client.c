@@ -210,6 +210,11 @@ px_rc px_api_set_key(struct px_api *a, const char *key, struct px_err *err)
 	return PX_OK;
 }
 
+void px_api_set_share(struct px_api *a, int share_percent)
+{
+	px_limiter_set_share(a->limiter, share_percent);
+}
+
 static long or_default(int ms, int standard)
 {
 	return ms > 0 ? ms : standard;

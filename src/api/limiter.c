@@ -106,13 +106,18 @@ static int64_t least(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+void px_limiter_set_share(struct px_limiter *l, int share_percent)
+{
+	l->share = (int)most(1, least(100, share_percent));
+}
+
 struct px_limiter *px_limiter_new(int share_percent)
 {
 	struct px_limiter *l = calloc(1, sizeof *l);
 
 	if (!l)
 		return NULL;
-	l->share = (int)most(1, least(100, share_percent));
+	px_limiter_set_share(l, share_percent);
 	l->guard = GUARD;
 	l->random = 2463534242U;
 	l->slot = -1;

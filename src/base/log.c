@@ -10,7 +10,9 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -18,6 +20,7 @@
 
 static _Atomic int log_level = PX_LOG_INFO;
 static _Atomic int log_sink = PX_LOG_STDERR;
+static _Atomic bool journal; /* which keeps time itself, and levels as sd-daemon(3) writes them */
 static pthread_mutex_t limit_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static const struct {
@@ -30,10 +33,22 @@ static const struct {
 	[PX_LOG_DEBUG] = {"debug", LOG_DEBUG},
 };
 
+/* Whether standard error goes to the journal (systemd.exec(5), $JOURNAL_STREAM). */
+static bool to_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat st;
+
+	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+	       !fstat(STDERR_FILENO, &st) && st.st_dev == device && st.st_ino == inode;
+}
+
 void px_log_setup(enum px_log_sink sink, enum px_log_level level)
 {
 	if (sink == PX_LOG_SYSLOG)
 		openlog("propexofs", LOG_PID, LOG_DAEMON);
+	journal = sink == PX_LOG_STDERR && to_journal();
 	log_sink = (int)sink;
 	log_level = (int)level;
 }
@@ -89,9 +104,11 @@ void px_log(enum px_log_level level, const char *module, const char *fmt, ...)
 		(void)escape(raw, line, sizeof line);
 		syslog(levels[level].priority, "%s: %s: %s", levels[level].word, module, line);
 	} else {
-		int head = snprintf(line, sizeof line,
-			"%s %s %s: ", px_time_format_ms(px_clock_wall_ms(), stamp),
-			levels[level].word, module);
+		int head = journal ? snprintf(line, sizeof line, "<%d>%s: ", levels[level].priority,
+					     module)
+				   : snprintf(line, sizeof line, "%s %s %s: ",
+					     px_time_format_ms(px_clock_wall_ms(), stamp),
+					     levels[level].word, module);
 		size_t n = (size_t)head + escape(raw, line + head, sizeof line - (size_t)head - 1);
 
 		line[n++] = '\n';

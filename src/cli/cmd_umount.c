@@ -79,6 +79,8 @@ px_rc px_cmd_umount(struct px_conf *c, int *ret_code, struct px_err *err)
 	px_rc rc;
 
 	*ret_code = PX_EXIT_DONE;
+	if (c->dead)
+		return mounted == 2 ? px_mount_clear(c->mountpoint, err) : PX_OK;
 	if (mounted != 1 && mounted != 2)
 		return px_err_set(err, PX_ENOENT,
 			mounted == 3 ? "%s: what is mounted there is not propexofs"

@@ -26,10 +26,16 @@ void px_conf_release(struct px_conf *c)
 	free(c->webhook_url);
 	free(c->metrics_listen);
 	free(c->fuse_options);
+	free(c->setuid);
 	strings_release(&c->integrations);
 	strings_release(&c->models);
 	strings_release(&c->since);
 	strings_release(&c->exec);
+	free(c->origin.cwd);
+	free(c->origin.mountpoint);
+	free(c->origin.default_store);
+	px_secret_wipe(&c->origin.key);
+	px_secret_wipe(&c->origin.hook);
 	px_secret_wipe(&c->key);
 	for (size_t i = 0; i < c->webhook_secret_count; i++)
 		px_secret_wipe(&c->webhook_secrets[i]);

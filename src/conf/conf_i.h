@@ -22,12 +22,13 @@ enum {
 	PX_BY_ALL = PX_BY_CLI | PX_BY_FILE | PX_BY_O,
 };
 
-enum { PX_OPTIONS_MAX = 48 };
+enum { PX_OPTIONS_MAX = 64 };
 
 struct px_load {
 	struct px_conf *c;
 	unsigned command;
 	enum px_rank rank;		    /* of the source being read */
+	const struct px_conf *old;	    /* what is read again, or NULL */
 	const char *base;		    /* directory of the file being read, NULL elsewhere */
 	enum px_rank ranks[PX_OPTIONS_MAX]; /* strongest source so far, by row */
 	char *config;			    /* --config as given, NULL: not */
@@ -51,6 +52,7 @@ struct px_option {
 	int64_t min, max;
 	unsigned commands; /* which it means something to */
 	unsigned by;
+	bool live;	  /* may change while mounted */
 	const char *help; /* NULL: not shown */
 };
 
@@ -66,18 +68,22 @@ const struct px_option *px_option_by_letter(char letter, unsigned command);
 px_rc px_option_set(
 	struct px_load *l, const struct px_option *o, const char *value, struct px_err *err);
 
+/* NULL equals NULL alone. */
+bool px_same_text(const char *a, const char *b);
+
 /* ---- setters, for the table ---- */
 typedef px_rc px_setter(struct px_load *l, const struct px_option *o, const char *value, bool keep,
 	struct px_err *err);
 px_setter px_set_switch, px_set_int, px_set_path, px_set_text, px_set_model, px_set_level,
-	px_set_url, px_set_listen, px_set_mask, px_set_user, px_set_group, px_set_incomplete,
-	px_set_config, px_set_options, px_set_ignored, px_set_command;
+	px_set_url, px_set_listen, px_set_mask, px_set_user, px_set_group, px_set_account,
+	px_set_incomplete, px_set_config, px_set_options, px_set_ignored, px_set_command;
 
 /* ---- files and directories ---- */
 
 /* The file that --config's value (NULL: the default name) stands for. *ret_path is NULL when the
  * unnamed default does not exist. Both are the caller's. */
-px_rc px_conf_find(const char *config, char **ret_name, char **ret_path, struct px_err *err);
+px_rc px_conf_find(
+	const char *config, const char *cwd, char **ret_name, char **ret_path, struct px_err *err);
 /* Whether --config's value is a file, not a name. */
 bool px_conf_is_file(const char *config);
 /* The user's directory of configurations; PX_EUSAGE without a home. */
@@ -87,8 +93,9 @@ px_rc px_conf_read_file(struct px_load *l, const char *path, struct px_err *err)
 px_rc px_conf_default_store(const char *name, char **ret, struct px_err *err);
 /* Makes the state directory that the default store's own directory lies in. */
 px_rc px_conf_make_state_home(const char *store, struct px_err *err);
-/* path, absolute: relative ones below base, or the working directory when base is NULL. */
-px_rc px_path_absolute(const char *base, const char *path, char **ret, struct px_err *err);
+/* path, absolute: relative ones below base; with `tilde` "~/" is the home directory. */
+px_rc px_path_absolute(
+	const char *base, bool tilde, const char *path, char **ret, struct px_err *err);
 
 /* ---- secrets ---- */
 
@@ -97,6 +104,8 @@ px_rc px_path_absolute(const char *base, const char *path, char **ret, struct px
 px_rc px_secret_from_env(const char *name, struct px_secret *ret, struct px_err *err);
 /* Replaces what s holds by a copy of len bytes of text. */
 px_rc px_secret_set(struct px_secret *s, const char *text, size_t len, struct px_err *err);
+/* *ret, empty before, becomes a copy; of nothing, nothing. */
+px_rc px_secret_copy(struct px_secret *ret, const struct px_secret *s, struct px_err *err);
 /* Cuts a line end off and refuses what cannot be a key. what: for the message. */
 px_rc px_secret_check(struct px_secret *s, const char *what, struct px_err *err);
 /* Splits text into c->webhook_secrets, one a line. */

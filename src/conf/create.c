@@ -52,7 +52,10 @@ px_rc px_conf_new_paths(const char *config, char **ret_path, char **ret_key, str
 	px_rc rc;
 
 	if (px_conf_is_file(config)) {
-		rc = px_path_absolute(NULL, config, &dir, err);
+		char *cwd = getcwd(NULL, 0);
+
+		rc = px_path_absolute(cwd, false, config, &dir, err);
+		free(cwd);
 		if (!rc)
 			px_buf_adds(&path, dir);
 		if (!rc && (path.len < 6 || strcmp(path.data + path.len - 5, ".conf") != 0 ||

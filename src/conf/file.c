@@ -128,8 +128,8 @@ px_rc px_conf_read_file(struct px_load *l, const char *path, struct px_err *err)
 	if (slash)
 		slash[slash == base] = '\0';
 
-	/* these are variables of Debian's inih; a process reads its configuration once, before
-	 * threads */
+	/* these are variables of Debian's inih; a process has one thread that reads configurations
+	 */
 	ini_use_stack = false;
 	ini_max_line = LINE_MAX_BYTES;
 	ini_initial_alloc = LINE_MAX_BYTES;

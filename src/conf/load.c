@@ -8,9 +8,11 @@
  */
 #include "conf_i.h"
 
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- command line ---- */
@@ -167,25 +169,65 @@ static px_rc settle_key(struct px_load *l, struct px_err *err)
 	return PX_OK;
 }
 
+/* What the environment held, or holds no more since it was read the first time. */
+static px_rc take_secret_environment(struct px_load *l, struct px_err *err)
+{
+	struct px_origin *to = &l->c->origin;
+	px_rc rc;
+
+	if (l->old) {
+		rc = px_secret_copy(&to->key, &l->old->origin.key, err);
+		return rc ? rc : px_secret_copy(&to->hook, &l->old->origin.hook, err);
+	}
+	rc = px_secret_from_env("PROPEXO_API_KEY", &to->key, err);
+	return rc ? rc : px_secret_from_env("PROPEXO_WEBHOOK_SECRET", &to->hook, err);
+}
+
 static px_rc read_secret_environment(struct px_load *l, struct px_err *err)
 {
-	struct px_secret key = {0}, hook = {0};
-	px_rc rc = px_secret_from_env("PROPEXO_API_KEY", &key, err);
+	const struct px_origin *from = &l->c->origin;
+	px_rc rc = take_secret_environment(l, err);
 
-	if (!rc)
-		rc = px_secret_from_env("PROPEXO_WEBHOOK_SECRET", &hook, err);
-	if (!rc && key.text && claims(l, "api-key-file", "api-key-command")) {
-		rc = px_secret_check(&key, "PROPEXO_API_KEY", err);
-		if (!rc) {
-			l->c->key = key;
-			memset(&key, 0, sizeof key);
-		}
+	if (!rc && from->key.text && claims(l, "api-key-file", "api-key-command")) {
+		rc = px_secret_copy(&l->c->key, &from->key, err);
+		if (!rc)
+			rc = px_secret_check(&l->c->key, "PROPEXO_API_KEY", err);
 	}
-	if (!rc && hook.text && claims(l, "webhook-secret-file", NULL))
-		rc = px_conf_webhook_secrets(l->c, &hook, "PROPEXO_WEBHOOK_SECRET", err);
-	px_secret_wipe(&key);
-	px_secret_wipe(&hook);
+	if (!rc && from->hook.text && claims(l, "webhook-secret-file", NULL))
+		rc = px_conf_webhook_secrets(l->c, &from->hook, "PROPEXO_WEBHOOK_SECRET", err);
 	return rc;
+}
+
+/* What the service manager hands out under our option's name is as strong as the environment, and
+ * yields to it. An empty one (or a line end: it cannot hand out less) counts as none. */
+static px_rc take_credential(struct px_load *l, const char *name, const char *option, bool have,
+	char **slot, struct px_err *err)
+{
+	PX_BUF_AUTO struct px_buf path = PX_BUF_INIT(4096);
+	const char *dir = getenv("CREDENTIALS_DIRECTORY");
+	struct stat st;
+	px_rc rc;
+
+	if (have || !dir || *dir != '/')
+		return PX_OK;
+	px_buf_addf(&path, "%s/%s", dir, name);
+	rc = px_buf_ok(&path, err);
+	if (rc || stat(path.data, &st) || st.st_size <= 1 || !claims(l, option, NULL))
+		return rc;
+	free(*slot);
+	*slot = px_buf_steal(&path, NULL);
+	return PX_OK;
+}
+
+static px_rc read_credentials(struct px_load *l, struct px_err *err)
+{
+	struct px_conf *c = l->c;
+	px_rc rc = take_credential(
+		l, "api-key", "api-key-file", c->key.text != NULL, &c->api_key_file, err);
+
+	return rc ? rc
+		  : take_credential(l, "webhook-secret", "webhook-secret-file",
+			    c->webhook_secret_count > 0, &c->webhook_secret_file, err);
 }
 
 /* ---- all of it ---- */
@@ -205,6 +247,12 @@ static px_rc set_defaults(struct px_load *l, struct px_err *err)
 			return px_err_ctx(err, "default of %s", px_options[i].name);
 	}
 	return PX_OK;
+}
+
+static bool was_given(const struct px_load *l, const char *name)
+{
+	return l->ranks[px_option_by_name(name, strlen(name), PX_BY_ALL) - px_options] !=
+	       PX_RANK_NONE;
 }
 
 static const struct px_option *mask_row(int i)
@@ -242,6 +290,60 @@ static px_rc settle_fuse_options(struct px_load *l, struct px_err *err)
 	return rc;
 }
 
+/* Who serves owns what is shown, unless told otherwise. */
+static px_rc settle_owner(struct px_load *l, struct px_err *err)
+{
+	const struct passwd *pw = getpwnam(l->c->setuid);
+
+	if (!pw)
+		return px_err_set(err, PX_EUSAGE, "there is no user '%s'", l->c->setuid);
+	if (!was_given(l, "uid"))
+		l->c->uid = pw->pw_uid;
+	if (!was_given(l, "gid"))
+		l->c->gid = pw->pw_gid;
+	return PX_OK;
+}
+
+/* Where the store lies by itself depends on who asks: once said, it stays. */
+static px_rc settle_store(struct px_load *l, struct px_err *err)
+{
+	struct px_conf *c = l->c;
+	const char *before = l->old ? l->old->origin.default_store : NULL;
+	px_rc rc = PX_OK;
+
+	if (before)
+		c->store = strdup(before);
+	else
+		rc = px_conf_default_store(c->name, &c->store, err);
+	if (!rc) {
+		c->origin.default_store = c->store ? strdup(c->store) : NULL;
+		if (!c->origin.default_store)
+			rc = px_err_nomem(err);
+	}
+	if (!rc && !l->old && (l->command & (PX_CMD_MOUNT | PX_CMD_HELPER | PX_CMD_SYNC)))
+		rc = px_conf_make_state_home(c->store, err);
+	return rc;
+}
+
+/* The file's mountpoint is what an operand and resolved links have made of it, unless it has
+ * changed. */
+static px_rc settle_mountpoint(struct px_load *l, struct px_err *err)
+{
+	struct px_conf *c = l->c;
+	const char *before = l->old ? l->old->origin.mountpoint : NULL;
+
+	if (c->mountpoint) {
+		c->origin.mountpoint = strdup(c->mountpoint);
+		if (!c->origin.mountpoint)
+			return px_err_nomem(err);
+	}
+	if (!l->old || !l->old->mountpoint || !px_same_text(before, c->mountpoint))
+		return PX_OK;
+	free(c->mountpoint);
+	c->mountpoint = strdup(l->old->mountpoint);
+	return c->mountpoint ? PX_OK : px_err_nomem(err);
+}
+
 static px_rc settle(struct px_load *l, struct px_err *err)
 {
 	struct px_conf *c = l->c;
@@ -249,14 +351,25 @@ static px_rc settle(struct px_load *l, struct px_err *err)
 
 	if (!rc)
 		rc = settle_key(l, err);
+	if (!rc && c->setuid)
+		rc = settle_owner(l, err);
 	c->file_mask = mask_of(l, 1);
 	c->dir_mask = mask_of(l, 2);
-	if (!rc && !c->store) {
-		rc = px_conf_default_store(c->name, &c->store, err);
-		if (!rc && (l->command & (PX_CMD_MOUNT | PX_CMD_HELPER | PX_CMD_SYNC)))
-			rc = px_conf_make_state_home(c->store, err);
-	}
-	return rc;
+	if (!rc && !c->store)
+		rc = settle_store(l, err);
+	return rc ? rc : settle_mountpoint(l, err);
+}
+
+/* The configuration that is named, or the one that was found when it was read first. */
+static px_rc find(struct px_load *l, struct px_err *err)
+{
+	struct px_conf *c = l->c;
+
+	if (!l->old || !l->old->config_file)
+		return px_conf_find(l->config, c->origin.cwd, &c->name, &c->config_file, err);
+	c->name = strdup(l->old->name);
+	c->config_file = strdup(l->old->config_file);
+	return c->name && c->config_file ? PX_OK : px_err_nomem(err);
 }
 
 static px_rc read_all(struct px_load *l, struct args *a, struct px_err *err)
@@ -269,6 +382,8 @@ static px_rc read_all(struct px_load *l, struct args *a, struct px_err *err)
 		rc = read_environment(l, err);
 	if (!rc)
 		rc = read_secret_environment(l, err);
+	if (!rc)
+		rc = read_credentials(l, err);
 	if (!rc && l->command == PX_CMD_HELPER && a->operand_count) {
 		free(l->config);
 		l->config = strdup(a->operands[0]);
@@ -278,66 +393,88 @@ static px_rc read_all(struct px_load *l, struct args *a, struct px_err *err)
 	if (rc || l->command == PX_CMD_INIT)
 		return rc;
 	l->rank = PX_RANK_FILE;
-	rc = px_conf_find(l->config, &l->c->name, &l->c->config_file, err);
+	rc = find(l, err);
 	if (!rc && l->c->config_file)
 		rc = px_conf_read_file(l, l->c->config_file, err);
 	return rc ? rc : settle(l, err);
 }
 
 /* *ret_rank: the source that was read last. */
-static px_rc load(int argc, char **argv, unsigned command, struct px_conf *ret,
-	char ***ret_operands, int *ret_operand_count, enum px_rank *ret_rank, struct px_err *err)
+static px_rc load(const struct px_conf *old, struct args *a, unsigned command, struct px_conf *ret,
+	enum px_rank *ret_rank, struct px_err *err)
 {
 	struct px_conf c;
-	struct px_load l = {.c = &c, .command = command};
-	struct args a = {.argc = argc, .argv = argv};
+	struct px_load l = {.c = &c, .command = command, .old = old};
 	struct px_err local = {0};
 	px_rc rc;
 
 	memset(&c, 0, sizeof c);
 	if (!err)
 		err = &local;
+	c.origin.argc = a->argc;
+	c.origin.argv = a->argv;
+	c.origin.command = command;
+	/* without one only relative paths are in trouble, and say so */
+	if (!old)
+		c.origin.cwd = getcwd(NULL, 0);
+	else if (old->origin.cwd)
+		c.origin.cwd = strdup(old->origin.cwd);
 	for (int r = 0; r <= PX_RANK_CLI; r++)
 		px_buf_init(&l.fuse[r], 4096);
-	a.operands = calloc((size_t)argc + 1, sizeof *a.operands);
-	rc = a.operands ? read_all(&l, &a, err) : px_err_nomem(err);
+	a->operands = calloc((size_t)a->argc + 1, sizeof *a->operands);
+	rc = a->operands ? read_all(&l, a, err) : px_err_nomem(err);
 	for (int r = 0; r <= PX_RANK_CLI; r++)
 		px_buf_release(&l.fuse[r]);
 	free(l.config);
 	*ret_rank = l.rank;
 	if (rc) {
 		px_conf_release(&c);
-		free(a.operands);
+		free(a->operands);
 		return rc;
 	}
 	*ret = c;
-	*ret_operands = a.operands;
-	*ret_operand_count = a.operand_count;
 	return PX_OK;
 }
 
 px_rc px_conf_load(int argc, char **argv, unsigned command, struct px_conf *ret,
 	char ***ret_operands, int *ret_operand_count, struct px_err *err)
 {
+	struct args a = {.argc = argc, .argv = argv};
 	enum px_rank rank;
+	px_rc rc = load(NULL, &a, command, ret, &rank, err);
 
-	return load(argc, argv, command, ret, ret_operands, ret_operand_count, &rank, err);
+	if (rc)
+		return rc;
+	*ret_operands = a.operands;
+	*ret_operand_count = a.operand_count;
+	return PX_OK;
 }
 
 px_rc px_conf_probe(int argc, char **argv, unsigned command, struct px_conf *ret, bool *ret_usage,
 	struct px_err *err)
 {
-	char **operands = NULL;
+	struct args a = {.argc = argc, .argv = argv};
 	enum px_rank rank;
-	int n = 0;
-	px_rc rc = load(argc, argv, command, ret, &operands, &n, &rank, err);
+	px_rc rc = load(NULL, &a, command, ret, &rank, err);
 
-	if (!rc && n) {
+	if (!rc)
+		free(a.operands);
+	if (!rc && a.operand_count) {
 		px_conf_release(ret);
 		rank = PX_RANK_CLI;
 		rc = px_err_set(err, PX_EUSAGE, "too many operands");
 	}
-	free(operands);
 	*ret_usage = rc == PX_EUSAGE && rank == PX_RANK_CLI;
+	return rc;
+}
+
+px_rc px_conf_reload(const struct px_conf *old, struct px_conf *ret, struct px_err *err)
+{
+	struct args a = {.argc = old->origin.argc, .argv = old->origin.argv};
+	enum px_rank rank;
+	px_rc rc = load(old, &a, old->origin.command, ret, &rank, err);
+
+	if (!rc)
+		free(a.operands);
 	return rc;
 }

@@ -73,24 +73,17 @@ static px_rc join(const char *dir, const char *middle, const char *name, const c
 	return steal(&b, ret, err);
 }
 
-px_rc px_path_absolute(const char *base, const char *path, char **ret, struct px_err *err)
+px_rc px_path_absolute(
+	const char *base, bool tilde, const char *path, char **ret, struct px_err *err)
 {
-	char *cwd = NULL;
-	px_rc rc;
-
 	if (*path == '/')
 		return join(path, "", "", "", ret, err);
-	/* no shell reads the file, so ~/ is ours to know */
-	if (base && !strncmp(path, "~/", 2) && home())
+	if (tilde && !strncmp(path, "~/", 2) && home())
 		return join(home(), "/", path + 2, "", ret, err);
-	if (!base) {
-		cwd = getcwd(NULL, 0);
-		if (!cwd)
-			return px_err_sys(err, errno, "working directory");
-	}
-	rc = join(base ? base : cwd, "/", path, "", ret, err);
-	free(cwd);
-	return rc;
+	if (!base)
+		return px_err_set(err, PX_EUSAGE,
+			"the working directory has gone: %s must be an absolute path", path);
+	return join(base, "/", path, "", ret, err);
 }
 
 /* 1: there is something to read at path, 0: nothing, -1: err. */
@@ -130,10 +123,11 @@ bool px_conf_is_file(const char *config)
 	       (len > strlen(suffix) && !strcmp(config + len - strlen(suffix), suffix));
 }
 
-static px_rc find_file(const char *config, char **ret_name, char **ret_path, struct px_err *err)
+static px_rc find_file(
+	const char *config, const char *cwd, char **ret_name, char **ret_path, struct px_err *err)
 {
 	char *path = NULL;
-	px_rc rc = px_path_absolute(NULL, config, &path, err);
+	px_rc rc = px_path_absolute(cwd, false, config, &path, err);
 	int found;
 
 	if (!rc)
@@ -191,7 +185,8 @@ static px_rc find_name(
 	return rc;
 }
 
-px_rc px_conf_find(const char *config, char **ret_name, char **ret_path, struct px_err *err)
+px_rc px_conf_find(
+	const char *config, const char *cwd, char **ret_name, char **ret_path, struct px_err *err)
 {
 	const char *name = config ? config : "default";
 
@@ -200,7 +195,7 @@ px_rc px_conf_find(const char *config, char **ret_name, char **ret_path, struct 
 			return px_err_set(err, PX_EUSAGE,
 				"the configuration's name holds control characters");
 	if (px_conf_is_file(name))
-		return find_file(name, ret_name, ret_path, err);
+		return find_file(name, cwd, ret_name, ret_path, err);
 	return find_name(name, config != NULL, ret_name, ret_path, err);
 }
 

@@ -59,6 +59,11 @@ px_rc px_secret_set(struct px_secret *s, const char *text, size_t len, struct px
 	return PX_OK;
 }
 
+px_rc px_secret_copy(struct px_secret *ret, const struct px_secret *s, struct px_err *err)
+{
+	return s->text ? px_secret_set(ret, s->text, s->len, err) : PX_OK;
+}
+
 /* ---- environment ---- */
 
 px_rc px_secret_from_env(const char *name, struct px_secret *ret, struct px_err *err)

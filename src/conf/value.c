@@ -99,7 +99,9 @@ px_rc px_set_path(struct px_load *l, const struct px_option *o, const char *valu
 	struct px_err *err)
 {
 	char *path = NULL;
-	px_rc rc = px_path_absolute(l->base, value, &path, err);
+	/* no shell reads the file, so ~/ is ours to know there */
+	px_rc rc = px_path_absolute(
+		l->base ? l->base : l->c->origin.cwd, l->base != NULL, value, &path, err);
 
 	if (rc)
 		return rc;
@@ -269,6 +271,17 @@ px_rc px_set_group(struct px_load *l, const struct px_option *o, const char *val
 	if (keep)
 		*(gid_t *)field(l, o) = (gid_t)id;
 	return PX_OK;
+}
+
+px_rc px_set_account(struct px_load *l, const struct px_option *o, const char *value, bool keep,
+	struct px_err *err)
+{
+	int64_t id;
+	const struct passwd *pw = numeric_id(value, &id) ? getpwuid((uid_t)id) : getpwnam(value);
+
+	if (!pw)
+		return px_err_set(err, PX_EUSAGE, "there is no user '%s'", value);
+	return keep ? keep_string(field(l, o), pw->pw_name, err) : PX_OK;
 }
 
 px_rc px_set_incomplete(struct px_load *l, const struct px_option *o, const char *value, bool keep,

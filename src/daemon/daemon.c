@@ -11,7 +11,7 @@
  * are handled by one thread that waits for them, never by a handler; no secret can be in a core
  * dump, for there is none.
  */
-#include "propexofs/daemon.h"
+#include "daemon_i.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,28 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "propexofs/clock.h"
-#include "propexofs/feed.h"
-#include "propexofs/fs.h"
-#include "propexofs/ingest.h"
 #include "propexofs/log.h"
-#include "propexofs/status.h"
-#include "propexofs/sync.h"
-#include "propexofs/webhook.h"
-
-struct daemon {
-	const struct px_conf *conf;
-	struct px_board *board;
-	struct px_feed *feed;
-	struct px_ingest *ingest;
-	struct px_reader *reader; /* of the renderer: request thread */
-	struct px_fs *fs;
-	struct px_sync *sync;
-	struct px_webhook *webhook;
-	pthread_t signals;
-	bool signals_started;
-	_Atomic bool ending;
-};
 
 /* ---- texts
  * -------------------------------------------------------------------------------------------------
@@ -69,39 +48,6 @@ static px_rc render(
 		return px_status_integration(d->reader, d->board, iid, out, err);
 	}
 	return px_err_set(err, PX_ENOENT, "no such text");
-}
-
-/* ---- signals
- * -----------------------------------------------------------------------------------------------
- */
-
-static void signal_set(sigset_t *set)
-{
-	sigemptyset(set);
-	sigaddset(set, SIGTERM);
-	sigaddset(set, SIGINT);
-	sigaddset(set, SIGHUP);
-	sigaddset(set, SIGUSR1);
-}
-
-static void *signal_main(void *arg)
-{
-	struct daemon *d = arg;
-	sigset_t set;
-
-	signal_set(&set);
-	for (;;) {
-		int sig = 0;
-
-		if (sigwait(&set, &sig))
-			continue;
-		if (d->ending)
-			return NULL;
-		if (sig == SIGTERM || sig == SIGINT) {
-			px_info("daemon", "signal %d: unmounting", sig);
-			px_fs_stop(d->fs);
-		}
-	}
 }
 
 /* ---- start
@@ -170,6 +116,9 @@ static px_rc start(struct daemon *d, struct px_err *err)
 		if (rc)
 			return rc;
 	}
+	rc = user_assume(c, err);
+	if (rc)
+		return rc;
 	d->board = px_board_new();
 	d->feed = px_feed_new();
 	if (!d->board || !d->feed)
@@ -188,6 +137,8 @@ static px_rc start(struct daemon *d, struct px_err *err)
 	if (!rc)
 		rc = px_reader_open(c->store, &d->reader, err);
 	if (!rc)
+		rc = user_raise(c, err);
+	if (!rc)
 		rc = px_fs_mount(
 			&(struct px_fs_options){
 				.mountpoint = c->mountpoint,
@@ -203,6 +154,9 @@ static px_rc start(struct daemon *d, struct px_err *err)
 				.hidden_visible = c->hidden_visible,
 			},
 			&renderer, d->feed, &d->fs, err);
+	if (!rc)
+		rc = user_settle(c, err);
+	keep_secrets_in(); /* a change of user may have taken it back */
 	/* offline there is nobody to read again what events mark: the marks wait in the store */
 	if (!rc && !c->offline)
 		rc = px_sync_new(c, d->ingest, d->board, &d->sync, err);
@@ -222,28 +176,26 @@ static px_rc start(struct daemon *d, struct px_err *err)
 		rc = px_webhook_start(c, d->ingest, d->board, &d->webhook, err);
 	if (!rc && d->sync)
 		rc = px_sync_start(d->sync, err);
-	if (!rc) {
-		int n = pthread_create(&d->signals, NULL, signal_main, d);
-
-		if (n)
-			return px_err_sys(err, n, "cannot start the signal thread");
-		d->signals_started = true;
-	}
+	if (!rc)
+		rc = signals_start(d, err);
 	return rc;
 }
 
 static void stop(struct daemon *d)
 {
+	pthread_mutex_lock(&d->parts);
 	d->ending = true;
-	if (d->signals_started) {
-		pthread_kill(d->signals, SIGTERM);
-		pthread_join(d->signals, NULL);
-	}
+	pthread_mutex_unlock(&d->parts);
 	px_webhook_stop(d->webhook);
 	if (d->sync)
 		px_sync_stop(d->sync);
 	if (d->ingest)
 		px_ingest_stop(d->ingest);
+	signals_stop(d);
+	manager_release(&d->manager);
+	if (d->live)
+		px_conf_release(d->live);
+	free(d->live);
 	px_sync_free(d->sync);
 	px_fs_free(d->fs);
 	px_reader_close(d->reader);
@@ -299,7 +251,7 @@ static px_rc detach(struct px_err *err)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	if (null < 0 || setsid() < 0 || chdir("/") < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
+	if (null < 0 || chdir("/") < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
 		dup2(null, 2) < 0)
 		return px_err_sys(err, errno, "cannot go to the background");
 	if (null > 2)
@@ -309,21 +261,26 @@ static px_rc detach(struct px_err *err)
 
 static px_rc serve(const struct px_conf *conf, int fd, struct px_err *err)
 {
-	struct daemon d = {.conf = conf};
+	struct daemon d = {.conf = conf, .parts = PTHREAD_MUTEX_INITIALIZER};
 	sigset_t set;
 	px_rc rc;
 
-	signal_set(&set);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signals_block(&set);
+	manager_init(&d.manager);
 	(void)signal(SIGPIPE, SIG_IGN);
 	keep_secrets_in();
 	rc = start(&d, err);
+	/* not earlier: while an automount waits for this mount, its trigger lets only those pass
+	 * who are in the process group that mounts for it */
+	if (!rc && fd >= 0 && setsid() < 0)
+		rc = px_err_sys(err, errno, "cannot go to the background");
 	if (fd >= 0)
 		tell(fd, rc, err);
 	if (!rc) {
 		px_info("daemon", "serving at %s", conf->mountpoint);
 		rc = px_fs_serve(d.fs, err);
 		px_info("daemon", "unmounted");
+		manager_stopping(&d);
 	}
 	stop(&d);
 	return rc;

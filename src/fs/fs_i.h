@@ -213,6 +213,7 @@ struct px_fs {
 	_Atomic int64_t stop_ms; /* real CLOCK_MONOTONIC at which serving ends at the latest; 0: not
 				    asked to */
 	_Atomic int stops;
+	_Atomic unsigned pings, pongs; /* px_fs_ping: asked, answered */
 
 	_Atomic uint64_t count[OP_KINDS];
 };

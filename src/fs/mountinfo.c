@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,8 @@ struct mount {
 	unsigned minor; /* of its device: the number of the FUSE connection */
 	char type[64];
 	char source[1024];
+	uid_t uid; /* of who mounted it */
+	gid_t gid;
 };
 
 /* Octal escapes of mountinfo: \040 and the like. */
@@ -45,11 +48,18 @@ static void unescape(char *s)
 	*to = '\0';
 }
 
+static unsigned long option_number(const char *options, const char *key)
+{
+	const char *at = options ? strstr(options, key) : NULL;
+
+	return at ? strtoul(at + strlen(key), NULL, 10) : 0;
+}
+
 /* 36 35 98:0 /root /mnt/point rw,noatime master:1 - type source options */
 static bool parse_line(char *line, const char *path, struct mount *ret)
 {
 	char *save = NULL, *device = NULL, *point = NULL, *dash = strstr(line, " - ");
-	char *word, *type, *source;
+	char *word, *type, *source, *options;
 
 	if (!dash)
 		return false;
@@ -68,6 +78,7 @@ static bool parse_line(char *line, const char *path, struct mount *ret)
 		return false;
 	type = strtok_r(dash + 3, " ", &save);
 	source = strtok_r(NULL, " \n", &save);
+	options = strtok_r(NULL, " \n", &save);
 	if (!type)
 		return false;
 	if (source)
@@ -75,6 +86,8 @@ static bool parse_line(char *line, const char *path, struct mount *ret)
 	ret->minor = (unsigned)strtoul(strchr(device, ':') + 1, NULL, 10);
 	(void)snprintf(ret->type, sizeof ret->type, "%s", type);
 	(void)snprintf(ret->source, sizeof ret->source, "%s", source ? source : "");
+	ret->uid = (uid_t)option_number(options, "user_id=");
+	ret->gid = (gid_t)option_number(options, "group_id=");
 	return true;
 }
 
@@ -105,8 +118,18 @@ static bool sleep_step(int *left_ms)
 	return *left_ms > 0;
 }
 
+/* The kernel asks the daemon only for who mounted it; to others, root too, it answers by itself. */
+static void ask_as_owner(const struct mount *m)
+{
+	if (geteuid() || !m->uid)
+		return;
+	if (setgroups(0, NULL) || setresgid(m->gid, m->gid, m->gid) ||
+		setresuid(m->uid, m->uid, m->uid))
+		_exit(0); /* not known to be dead */
+}
+
 /* Whether the daemon behind path answers. */
-static bool answers(const char *path)
+static bool answers(const struct mount *m, const char *path)
 {
 	pid_t pid = fork();
 	int status = 0, left_ms = ANSWER_MS;
@@ -116,6 +139,7 @@ static bool answers(const char *path)
 	if (!pid) {
 		struct statfs s;
 
+		ask_as_owner(m);
 		_exit(statfs(path, &s) && errno == ENOTCONN);
 	}
 	while (waitpid(pid, &status, WNOHANG) == 0)
@@ -131,13 +155,14 @@ int px_mounted(const char *path, char *ret_source, size_t source_size)
 {
 	struct mount m = {.minor = 0};
 
-	if (!find_mount(path, &m))
+	/* automount's trigger is there to be mounted over */
+	if (!find_mount(path, &m) || !strcmp(m.type, "autofs"))
 		return 0;
 	if (ret_source)
 		(void)snprintf(ret_source, source_size, "%s", m.source);
 	if (!is_ours(&m))
 		return 3;
-	return answers(path) ? 1 : 2;
+	return answers(&m, path) ? 1 : 2;
 }
 
 /* ---- ending one

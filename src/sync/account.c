@@ -291,9 +291,7 @@ static void listing_after(struct px_job *job)
 		s->lists_read++;
 		s->diffs_due = true;
 		s->list_failures = 0;
-		s->refresh_due_ms = s->conf->refresh_s ? px_clock_mono_ms() +
-								 (int64_t)s->conf->refresh_s * 1000
-						       : INT64_MAX;
+		s->refresh_due_ms = sync_next_refresh_ms(s);
 		if (s->list_again)
 			s->refresh_due_ms = 0;
 		for (size_t i = 0; i < s->count && !s->list_again; i++)

@@ -43,7 +43,7 @@ static bool account_needs(const struct px_sync *s, int model)
 /* Weekly by default: the whole list again, for what vanished without a word. */
 static void sweep_when_due(const struct px_sync *s, struct sdir *d)
 {
-	int64_t every_ms = (int64_t)s->conf->sweep_days * 86400000;
+	int64_t every_ms = (int64_t)s->sweep_days * 86400000;
 
 	if (every_ms && d->row.complete && d->row.reconciled_ms &&
 		px_clock_wall_ms() - d->row.reconciled_ms > every_ms)

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "propexofs/hash.h"
+
 enum { BOARD_MS = 500, STEP_MS = 200, RATE_LIMITED_MS = 60000 };
 
 /* ---- jobs
@@ -108,6 +110,11 @@ void sync_store_meta(struct px_sync *s, const char *key, const char *value)
 	n->meta_key = strdup(key);
 	n->meta_value = strdup(value);
 	sync_submit(s, &n->job);
+}
+
+int64_t sync_next_refresh_ms(const struct px_sync *s)
+{
+	return s->refresh_s ? px_clock_mono_ms() + (int64_t)s->refresh_s * 1000 : INT64_MAX;
 }
 
 int64_t sync_backoff_ms(int failures, int64_t min_ms, int64_t max_ms)
@@ -219,6 +226,68 @@ static void take_pokes(struct px_sync *s)
 	}
 }
 
+/* ---- settings
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void drop_key(char *key)
+{
+	if (key)
+		px_wipe(key, strlen(key));
+	free(key);
+}
+
+px_rc px_sync_set(struct px_sync *s, const struct px_sync_settings *settings, struct px_err *err)
+{
+	char *key = settings->key ? strdup(settings->key) : NULL;
+
+	if (settings->key && !key)
+		return px_err_nomem(err);
+	pthread_mutex_lock(&s->lock);
+	s->settings = *settings;
+	s->settings.key = NULL;
+	if (key) {
+		drop_key(s->settings_key);
+		s->settings_key = key;
+	}
+	s->settings_due = true;
+	pthread_mutex_unlock(&s->lock);
+	wake(s);
+	return PX_OK;
+}
+
+static void take_settings(struct px_sync *s)
+{
+	struct px_sync_settings fresh;
+	struct px_err err;
+	char *key;
+	bool due;
+
+	pthread_mutex_lock(&s->lock);
+	due = s->settings_due;
+	fresh = s->settings;
+	key = s->settings_key;
+	s->settings_due = false;
+	s->settings_key = NULL;
+	pthread_mutex_unlock(&s->lock);
+	if (!due)
+		return;
+	px_api_set_share(s->api, fresh.rate_share);
+	if (fresh.refresh_s != s->refresh_s) {
+		s->refresh_s = fresh.refresh_s;
+		px_board_set_refresh(s->board, s->refresh_s);
+		/* what waits for a retry goes on waiting for it */
+		if (!s->list_failures)
+			s->refresh_due_ms = sync_next_refresh_ms(s);
+	}
+	s->sweep_days = fresh.sweep_days;
+	if (key && px_api_set_key(s->api, key, &err))
+		px_error("sync", "the new key is not used: %s", err.msg);
+	else if (key)
+		s->refresh_due_ms = 0;
+	drop_key(key);
+}
+
 /* ---- the loop
  * -------------------------------------------------------------------------------------------- */
 
@@ -270,6 +339,7 @@ static void loop_once(struct px_sync *s, bool refresh)
 
 	run_ended(s);
 	take_pokes(s);
+	take_settings(s);
 	if (refresh && !s->listing && now >= s->refresh_due_ms)
 		account_refresh(s);
 	if (s->known) {
@@ -336,6 +406,8 @@ px_rc px_sync_new(const struct px_conf *conf, struct px_ingest *ingest, struct p
 	s->eta_s = -1;
 	s->ended_tail = &s->ended;
 	pthread_mutex_init(&s->lock, NULL);
+	s->refresh_s = conf->refresh_s;
+	s->sweep_days = conf->sweep_days;
 	px_board_set_refresh(board, conf->refresh_s);
 	rc = px_api_new(
 		&(struct px_api_options){
@@ -375,6 +447,7 @@ void px_sync_free(struct px_sync *s)
 	sweep_free(s);
 	account_free(s);
 	take_pokes(s);
+	drop_key(s->settings_key);
 	px_reader_close(s->reader);
 	pthread_mutex_destroy(&s->lock);
 	free(s);

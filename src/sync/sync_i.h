@@ -136,7 +136,11 @@ struct px_sync {
 	pthread_t thread;
 	bool started;
 	_Atomic bool stop;
+	int refresh_s, sweep_days; /* of conf, until they are set anew */
 	pthread_mutex_t lock;
+	bool settings_due;		    /* guarded by: lock */
+	struct px_sync_settings settings;   /* guarded by: lock */
+	char *settings_key;		    /* guarded by: lock; or NULL */
 	struct px_job *ended, **ended_tail; /* guarded by: lock */
 	struct poke *pokes;		    /* guarded by: lock */
 };
@@ -149,6 +153,8 @@ void sync_submit(struct px_sync *s, struct px_job *job);
 /* A local event that belongs to no page. detail may be NULL. */
 void sync_log(
 	struct px_sync *s, int64_t iid, const char *model, const char *event, const char *detail);
+/* When the list of integrations, read now, is read next: px_clock_mono_ms. */
+int64_t sync_next_refresh_ms(const struct px_sync *s);
 int64_t sync_backoff_ms(int failures, int64_t min_ms, int64_t max_ms);
 /* Stores one value of the meta table. */
 void sync_store_meta(struct px_sync *s, const char *key, const char *value);

@@ -39,13 +39,14 @@ enum {
 };
 
 struct px_webhook {
-	const struct px_conf *conf;
 	struct px_ingest *ingest;
 	struct px_board *board;
 	struct MHD_Daemon *mhd;
 	char path[256];
 	pthread_mutex_t lock;
 	struct px_webhook_stats stats; /* guarded by: lock */
+	struct px_secret *secrets;     /* guarded by: lock */
+	size_t secret_count;	       /* guarded by: lock */
 	_Atomic size_t bodies;	       /* bytes of all requests under way */
 	_Atomic bool stopping;
 	_Atomic int waiting; /* requests that ingest holds */
@@ -149,13 +150,17 @@ static unsigned judge(struct request *r)
 	const char *signature = MHD_lookup_connection_value(
 		r->connection, MHD_HEADER_KIND, "propexo-signature");
 	struct px_event event = {0};
+	bool ok;
 	px_rc rc;
 
 	if (!signature) /* from before the rename */
 		signature = MHD_lookup_connection_value(
 			r->connection, MHD_HEADER_KIND, "propify-signature");
-	if (!px_signature_ok(r->w->conf->webhook_secrets, r->w->conf->webhook_secret_count,
-		    signature, r->body.data ? r->body.data : "", r->body.len))
+	pthread_mutex_lock(&r->w->lock);
+	ok = px_signature_ok(r->w->secrets, r->w->secret_count, signature,
+		r->body.data ? r->body.data : "", r->body.len);
+	pthread_mutex_unlock(&r->w->lock);
+	if (!ok)
 		return 401;
 	rc = px_event_parse(r->body.data ? r->body.data : "", r->body.len, &event, NULL);
 	px_event_release(&event);
@@ -285,6 +290,43 @@ static void completed(
 	*ctx = NULL;
 }
 
+/* ---- secrets
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void secrets_free(struct px_secret *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		px_secret_wipe(&list[i]);
+	free(list);
+}
+
+px_rc px_webhook_set_secrets(
+	struct px_webhook *w, const struct px_secret *secrets, size_t count, struct px_err *err)
+{
+	struct px_secret *old, *list = calloc(count, sizeof *list);
+	size_t old_count;
+
+	for (size_t i = 0; list && i < count; i++) {
+		list[i].len = secrets[i].len;
+		list[i].text = strdup(secrets[i].text);
+		if (!list[i].text) {
+			secrets_free(list, i);
+			list = NULL;
+		}
+	}
+	if (!list)
+		return px_err_nomem(err);
+	pthread_mutex_lock(&w->lock);
+	old = w->secrets;
+	old_count = w->secret_count;
+	w->secrets = list;
+	w->secret_count = count;
+	pthread_mutex_unlock(&w->lock);
+	secrets_free(old, old_count);
+	return PX_OK;
+}
+
 /* ---- listening
  * -------------------------------------------------------------------------------------------------
  */
@@ -385,10 +427,16 @@ px_rc px_webhook_start(const struct px_conf *conf, struct px_ingest *ingest, str
 		(void)close(fd);
 		return px_err_nomem(err);
 	}
-	w->conf = conf;
 	w->ingest = ingest;
 	w->board = board;
 	pthread_mutex_init(&w->lock, NULL);
+	rc = px_webhook_set_secrets(w, conf->webhook_secrets, conf->webhook_secret_count, err);
+	if (rc) {
+		(void)close(fd);
+		pthread_mutex_destroy(&w->lock);
+		free(w);
+		return rc;
+	}
 	path_of(conf->webhook_url, w->path, sizeof w->path);
 	w->stats.listening = true;
 	w->stats.registered = -1;
@@ -401,6 +449,7 @@ px_rc px_webhook_start(const struct px_conf *conf, struct px_ingest *ingest, str
 		completed, w, MHD_OPTION_END);
 	if (!w->mhd) {
 		(void)close(fd);
+		secrets_free(w->secrets, w->secret_count);
 		pthread_mutex_destroy(&w->lock);
 		free(w);
 		return px_err_set(err, PX_EIO, "cannot start the webhook receiver at %s",
@@ -426,6 +475,7 @@ void px_webhook_stop(struct px_webhook *w)
 	for (int i = 0; w->waiting && i < 500; i++)
 		(void)usleep(10000);
 	MHD_stop_daemon(w->mhd);
+	secrets_free(w->secrets, w->secret_count);
 	pthread_mutex_destroy(&w->lock);
 	free(w);
 }

@@ -164,7 +164,9 @@ IS(umask, c->file_mask == 0227 && c->dir_mask == 0227)
 IS(fmask, c->file_mask == 0337 && c->dir_mask == 0277)
 IS(dmask, c->file_mask == 0277 && c->dir_mask == 0)
 IS(incomplete, c->incomplete_partial)
+IS_TEXT(setuid, "daemon")
 IS(lazy, c->lazy)
+IS(dead, c->dead)
 IS(json, c->json)
 IS(watch, c->watch)
 IS(wait, c->wait_s == 5)
@@ -202,7 +204,9 @@ static const struct sample samples[] = {
 	{"fmask", "337", is_fmask, 0},
 	{"dmask", "0", is_dmask, 0},
 	{"incomplete", "partial", is_incomplete, 0},
+	{"setuid", "daemon", is_setuid, 0},
 	{"lazy", NULL, is_lazy, PX_CMD_UMOUNT},
+	{"dead", NULL, is_dead, PX_CMD_UMOUNT},
 	{"json", NULL, is_json, PX_CMD_STATUS},
 	{"watch", NULL, is_watch, PX_CMD_STATUS},
 	{"wait", "5", is_wait, PX_CMD_READY},
@@ -744,6 +748,135 @@ static void help_has_every_option(void **state)
 	}
 }
 
+/* ---- setuid ---- */
+
+static void setuid_owns_what_is_shown(void **state)
+{
+	const struct passwd *pw = getpwnam("daemon");
+	char number[32];
+	struct loaded l;
+
+	(void)state;
+	assert_non_null(pw);
+	l = load(PX_CMD_MOUNT, "-o", "setuid=daemon", NULL);
+	assert_int_equal(l.c.uid, pw->pw_uid);
+	assert_int_equal(l.c.gid, pw->pw_gid);
+	release(&l);
+	l = load(PX_CMD_MOUNT, "-o", "gid=7,setuid=daemon,uid=8", NULL);
+	assert_int_equal(l.c.uid, 8);
+	assert_int_equal(l.c.gid, 7);
+	release(&l);
+	(void)snprintf(number, sizeof number, "setuid=%u", (unsigned)pw->pw_uid);
+	l = load(PX_CMD_MOUNT, "-o", number, NULL);
+	assert_string_equal(l.c.setuid, "daemon");
+	release(&l);
+	assert_refused(load(PX_CMD_MOUNT, "-o", "setuid=no-such-user", NULL), "no-such-user");
+	assert_refused(load(PX_CMD_MOUNT, "-o", "setuid=4000000000", NULL), "4000000000");
+}
+
+/* ---- read again ---- */
+
+static void differences_name_every_option(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
+		const struct sample *s = &samples[i];
+		const struct px_option *o = px_option_by_name(s->name, strlen(s->name), PX_BY_ALL);
+		struct loaded plain = load(PX_CMD_MOUNT, NULL), with;
+		char text[300];
+
+		if (s->command || !(o->by & PX_BY_FILE)) {
+			release(&plain);
+			continue;
+		}
+		(void)snprintf(
+			text, sizeof text, "%s = %s\n", s->name, s->value ? s->value : "yes");
+		write_file("other.conf", 0600, text);
+		with = load(PX_CMD_MOUNT, "--config", in_dir("other.conf"), NULL);
+		assert_int_equal(with.rc, 0);
+		for (int live = 0; live < 2; live++) {
+			PX_BUF_AUTO struct px_buf names = PX_BUF_INIT(4096);
+			/* umask shows as the two that it stands for */
+			const char *name = !strcmp(s->name, "umask") ? "fmask, dmask" : s->name;
+
+			px_conf_differences(&plain.c, &with.c, live, &names);
+			if ((names.data && strstr(names.data, name)) != (o->live == live))
+				fail_msg("%s: \"%s\" when live=%d", s->name,
+					names.data ? names.data : "", live);
+			px_buf_reset(&names);
+			px_conf_differences(&with.c, &with.c, live, &names);
+			assert_int_equal(names.len, 0);
+		}
+		release(&plain);
+		release(&with);
+	}
+}
+
+static void reading_again_keeps_what_is_gone(void **state)
+{
+	PX_BUF_AUTO struct px_buf names = PX_BUF_INIT(4096);
+	struct px_conf again;
+	struct px_err err;
+	struct loaded l;
+	char *argv[] = {(char *)"propexofs", (char *)"--config=here.conf", (char *)"--store",
+		(char *)"x.db", (char *)"/operand"};
+
+	(void)state;
+	write_file("here.conf", 0600, "refresh = 9\nmountpoint = m\n");
+	(void)setenv("PROPEXO_API_KEY", "the-key", 1);
+	(void)setenv("PROPEXO_WEBHOOK_SECRET", "the-secret", 1);
+	assert_int_equal(chdir(dir), 0);
+	memset(&l, 0, sizeof l);
+	l.rc = px_conf_load(5, argv, PX_CMD_MOUNT, &l.c, &l.operands, &l.n, &l.err);
+	assert_int_equal(l.rc, 0);
+	assert_int_equal(chdir("/"), 0);
+	assert_null(getenv("PROPEXO_API_KEY"));
+	/* as the command line makes it of the operand */
+	free(l.c.mountpoint);
+	l.c.mountpoint = strdup("/operand");
+
+	assert_int_equal(px_conf_reload(&l.c, &again, &err), 0);
+	px_conf_differences(&l.c, &again, true, &names);
+	px_conf_differences(&l.c, &again, false, &names);
+	assert_int_equal(names.len, 0);
+	assert_string_equal(again.key.text, "the-key");
+	assert_int_equal(again.webhook_secret_count, 1);
+	assert_string_equal(again.webhook_secrets[0].text, "the-secret");
+	assert_string_equal(again.mountpoint, "/operand");
+	assert_string_equal(again.store, in_dir("x.db"));
+	px_conf_release(&again);
+
+	write_file("here.conf", 0600, "refresh = 10\nmountpoint = n\nconnections = 3\n");
+	assert_int_equal(px_conf_reload(&l.c, &again, &err), 0);
+	px_conf_differences(&l.c, &again, true, &names);
+	assert_string_equal(names.data, "refresh");
+	px_buf_reset(&names);
+	px_conf_differences(&l.c, &again, false, &names);
+	assert_string_equal(names.data, "connections, mountpoint");
+	px_conf_release(&again);
+
+	write_file("here.conf", 0600, "refresh = never\n");
+	assert_int_equal(px_conf_reload(&l.c, &again, &err), PX_EUSAGE);
+	assert_mentions(err.msg, "here.conf:1: refresh");
+	release(&l);
+}
+
+static void reading_again_keeps_the_stores_place(void **state)
+{
+	struct px_conf again;
+	struct px_err err;
+	struct loaded l = load(PX_CMD_MOUNT, NULL);
+
+	(void)state;
+	/* as another user it would lie elsewhere */
+	free(l.c.origin.default_store);
+	l.c.origin.default_store = strdup("/root's/place.db");
+	assert_int_equal(px_conf_reload(&l.c, &again, &err), 0);
+	assert_string_equal(again.store, "/root's/place.db");
+	px_conf_release(&again);
+	release(&l);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -769,6 +902,10 @@ int main(void)
 		T(operands),
 		T(options_of_other_commands),
 		T(help_has_every_option),
+		T(setuid_owns_what_is_shown),
+		T(differences_name_every_option),
+		T(reading_again_keeps_what_is_gone),
+		T(reading_again_keeps_the_stores_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,6 +198,25 @@ static void credentials_handed_out(void **state)
 	assert_refused(load(in_dir("open"), NULL, true), "chmod 600");
 }
 
+/* By their names, without an option; stronger than the configuration file, weaker than the rest. */
+static void credentials_by_name(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(in_dir("cred"), 0700), 0);
+	(void)setenv("CREDENTIALS_DIRECTORY", in_dir("cred"), 1);
+	assert_refused(load(NULL, NULL, true), "no API key");
+	write_file("cred/api-key", 0400, "\n");
+	assert_refused(load(NULL, NULL, true), "no API key");
+	write_file("cred/api-key", 0600, "handed-s3cr3t\n");
+	assert_key(load(NULL, NULL, true), "handed-s3cr3t");
+	write_file("propexofs/default.conf", 0600, "api-key-file = /no/such/key\n");
+	assert_key(load(NULL, NULL, true), "handed-s3cr3t");
+	write_file("key", 0600, "named-s3cr3t\n");
+	assert_key(load(in_dir("key"), NULL, true), "named-s3cr3t");
+	(void)setenv("PROPEXO_API_KEY", "env-s3cr3t", 1);
+	assert_key(load(NULL, NULL, true), "env-s3cr3t");
+}
+
 /* /proc/self/environ shows the memory that the process was started with. */
 static bool environ_holds(const char *text)
 {
@@ -363,6 +382,7 @@ int main(int argc, char **argv)
 		T(files_that_are_no_key),
 		T(files_that_others_may_read),
 		T(credentials_handed_out),
+		T(credentials_by_name),
 		T(key_from_the_environment),
 		T(command_line_environment_file),
 		T(no_key_is_needed_offline),

@@ -719,6 +719,44 @@ static void progress_reaches_one_only_when_complete(void **state)
 	cJSON_Delete(json);
 }
 
+static void assert_line(struct world *world, const char *want)
+{
+	char line[200];
+
+	OK(px_status_line(world->r, world->board, line, sizeof line, &world->err));
+	assert_string_equal(line, want);
+}
+
+static void one_line_for_the_service_manager(void **state)
+{
+	static const char *const ids[] = {"cly1", "cly2"};
+	struct px_api_stats api = {.reachable = true, .authorized = true};
+	struct world *world = *state;
+	int64_t one, two;
+	char small[12];
+
+	commit(world);
+	assert_line(world, "waiting for the list of integrations");
+	OK(px_writer_begin(world->w, &world->err));
+	one = put_integration(world, "cly1", "Acme", "2026-11-28T07:00:00Z", true, true);
+	two = put_integration(world, "cly2", "Other", "2026-11-28T07:00:00Z", true, true);
+	(void)put_dir(world, one, "residents", true, true, 0, NULL);
+	(void)put_dir(world, two, "residents", true, false, 40, NULL);
+	listed(world, ids, 2);
+	commit(world);
+	px_board_set_api(world->board, &api, "https://api.propexo.com", false);
+	assert_line(world, "filling: 0 of 40 records, 2 integrations");
+	api.authorized = false;
+	px_board_set_api(world->board, &api, "https://api.propexo.com", false);
+	assert_line(world, "stale: 0 of 40 records, 2 integrations; the API refuses the key");
+	api.reachable = false;
+	px_board_set_api(world->board, &api, "https://api.propexo.com", false);
+	assert_line(world, "stale: 0 of 40 records, 2 integrations; the API is out of reach");
+	/* cut, not overrun */
+	OK(px_status_line(world->r, world->board, small, sizeof small, &world->err));
+	assert_string_equal(small, "stale: 0 of");
+}
+
 static void vanished_and_unknown(void **state)
 {
 	static const char *const ids[] = {"cly1"};
@@ -923,6 +961,7 @@ int main(void)
 		T(texts_stand_still),
 		T(what_is_left_out_does_not_count),
 		T(progress_reaches_one_only_when_complete),
+		T(one_line_for_the_service_manager),
 		T(vanished_and_unknown),
 		T(a_store_that_cannot_be_written),
 		T(metrics_follow_the_conventions),
