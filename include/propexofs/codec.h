@@ -195,6 +195,7 @@ struct px_event {
 	struct px_span models_synced;
 	bool is_backsync;
 	bool is_sync_finished; /* true when absent */
+	int64_t failed_jobs;   /* of a sync; 0 when absent */
 };
 
 /* Normalises the four wrappings (API reference §13.4). PX_ESYNTAX: not JSON, or no recognisable

@@ -198,6 +198,7 @@ static px_rc take(struct px_span root, struct px_event *e, struct px_err *err)
 	e->models_synced = look(&outer, "models_synced", PX_JSON_ARRAY);
 	e->is_backsync = look(&outer, "is_backsync", PX_JSON_TRUE).p != NULL;
 	e->is_sync_finished = !look(&outer, "is_sync_finished", PX_JSON_FALSE).p;
+	e->failed_jobs = px_json_int(look(&outer, "failed_job_count", PX_JSON_NUMBER), 0);
 	return judge(e, err);
 }
 

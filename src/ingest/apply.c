@@ -382,6 +382,7 @@ static px_rc apply_sync(struct applying *a, struct px_err *err)
 	struct px_integration i = {0};
 	px_rc rc = find_integration(a, &i, err);
 	bool known = !rc;
+	char failed[100];
 
 	if (rc && rc != PX_ENOENT)
 		return rc;
@@ -392,8 +393,15 @@ static px_rc apply_sync(struct applying *a, struct px_err *err)
 	} else {
 		px_ingest_ask_synced(a->tx->in, 0, false, false);
 	}
+	if (a->e->failed_jobs)
+		(void)snprintf(failed, sizeof failed, "%lld jobs of the sync failed%s",
+			(long long)a->e->failed_jobs,
+			a->e->is_sync_finished ? "" : ", and it was given up before its end");
 	rc = log_line(a, known ? &i : NULL, NULL, PX_OUTCOME_NOTED,
-		a->e->is_sync_finished ? NULL : "the sync was given up before its end", err);
+		a->e->failed_jobs	 ? failed
+		: a->e->is_sync_finished ? NULL
+					 : "the sync was given up before its end",
+		err);
 	px_integration_release(&i);
 	return rc;
 }

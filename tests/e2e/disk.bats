@@ -1,0 +1,48 @@
+#!/usr/bin/env bats
+# disk.bats - the disk fills up, and has room again.
+
+load lib
+
+setup() {
+  begin
+  mkdir "$T/disk"
+  mount -t tmpfs -o size=200m tmpfs "$T/disk" || skip "needs to mount a tmpfs"
+}
+
+teardown() {
+  finish_disk
+  finish
+}
+
+finish_disk() {
+  umount_daemon 2>/dev/null || true
+  kill_daemon
+  umount -l "$T/disk" 2>/dev/null || true
+}
+
+@test "disk full: what is stored stays readable, deliveries get 503, the status says so; with room it goes on by itself" {
+  start_sim --integrations 1 --records residents=3000 --rate-limit 0
+  control POST fault '{"fault":"slow","bytes":40000,"interval_ms":10,"times":0}'
+  printf 'whsec-one-two-three\n' >"$T/secret"
+  chmod 600 "$T/secret"
+  ln -s "$T/disk/store.db" "$T/store.db"
+  start_daemon --store "$T/disk/store.db" --webhook-listen 127.0.0.1:0 --webhook-secret-file "$T/secret"
+  HOOK=http://$(jq -r .webhooks.listening "$M/status.json")/webhook
+  until_true 60 sh -c "[ \$(sqlite3 'file:$T/disk/store.db?mode=ro' 'select count(*) from record') -gt 700 ]"
+  mount -o "remount,size=$(($(du -sk "$T/disk" | cut -f1) + 200))k" "$T/disk"
+  until_true 60 sh -c "jq -e '.store.error' '$M/status.json' | grep -qi full"
+  # every stored byte
+  truth
+  "$BIN/tests/treecheck" --partial "$M" "$T/truth"
+  [ "$(find "$M/integrations" -path '*/residents/*.json' 2>/dev/null | wc -l)" -gt 100 ]
+  id=$(first_integration)
+  [ "$(deliver "{\"event\":\"DATA_UPDATE\",\"object\":\"residents\",\"record_id\":\"x\",\"integration_id\":\"$id\",\"diff\":{\"new\":{\"a\":1}}}")" = 503 ]
+  kill -0 "$(cat "$T/daemon.pid")"
+  mount -o remount,size=200m "$T/disk"
+  control POST fault/clear
+  ready 90
+  check_tree
+  jq -e '.store.error == null' "$M/status.json" >/dev/null
+  until_true 20 sh -c "[ \"\$(curl -s -m 5 -o /dev/null -w '%{http_code}' '${HOOK%/webhook}/healthz')\" = 200 ]"
+  [ "$(deliver "{\"event\":\"DATA_UPDATE\",\"object\":\"residents\",\"record_id\":\"x\",\"integration_id\":\"$id\",\"diff\":{\"new\":{\"a\":1}}}")" = 200 ]
+}
