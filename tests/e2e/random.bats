@@ -146,7 +146,7 @@ right() { check_tree --last-seen >"$T/out"; }
   LISTEN=${HOOK#http://} LISTEN=${LISTEN%/webhook}
   have >"$T/before"
   [ -s "$T/before" ]
-  n=0 end=$((SECONDS + ${DURATION:-75}))
+  n=0 end=$((SECONDS + ${DURATION:-90}))
   while [ "$SECONDS" -lt "$end" ]; do
     step
     n=$((n + 1))

@@ -12,6 +12,8 @@ setup() {
   unshare -m --propagation private sleep 600 3>&- &
   echo $! >"$T/ns.pid"
   until_true 5 eval '[ "$(readlink /proc/$(cat "$T/ns.pid")/ns/mnt)" != "$(readlink /proc/self/ns/mnt)" ]' || skip "no mount namespaces here"
+  # mounts of tests beside this one would live on here after their end
+  inside sh -c 'grep -o "[^ ]* fuse.propexofs" /proc/self/mounts | cut -d " " -f 1 | xargs -r umount -l'
   private /etc || skip "no overlay filesystem here"
   private /usr/sbin
   private /var/lib
