@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -30,6 +31,14 @@ static px_rc put(const char *text, size_t len, struct px_err *err)
 	if (fwrite(text, 1, len, stdout) != len || fflush(stdout))
 		return px_err_sys(err, errno, "standard output");
 	return PX_OK;
+}
+
+/* Of a dumb one nothing is known but that it prints lines. */
+static bool is_terminal(void)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) == 1 && term && *term && strcmp(term, "dumb") != 0;
 }
 
 static int height(void)
@@ -117,7 +126,7 @@ px_rc px_cli_watch(px_rc (*take)(void *arg, struct px_moment *ret, struct px_err
 {
 	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP};
 	PX_BUF_AUTO struct px_buf state = PX_BUF_INIT(SCREEN_MAX);
-	bool terminal = isatty(STDOUT_FILENO) == 1, first = true;
+	bool terminal = is_terminal(), first = true;
 	struct px_moment m;
 	sigset_t set;
 	px_rc rc;

@@ -108,6 +108,21 @@ static int take(void *arg, const char *section, const char *name, const char *va
 	return 1;
 }
 
+/* Who can write the file says what is run as us. */
+static px_rc refuse_command(
+	const struct px_load *l, const char *path, const struct stat *st, struct px_err *err)
+{
+	static const char name[] = "api-key-command";
+	const struct px_option *o = px_option_by_name(name, sizeof name - 1, PX_BY_FILE);
+
+	if (!(st->st_mode & 022) || l->ranks[o - px_options] != PX_RANK_FILE)
+		return PX_OK;
+	return px_err_set(err, PX_EUSAGE,
+		"configuration %s can be changed by others (mode %04o) and holds api-key-command, "
+		"which is run as you: chmod go-w it",
+		path, (unsigned)(st->st_mode & 07777));
+}
+
 px_rc px_conf_read_file(struct px_load *l, const char *path, struct px_err *err)
 {
 	__attribute__((cleanup(close_file))) FILE *f = fopen(path, "re");
@@ -117,9 +132,9 @@ px_rc px_conf_read_file(struct px_load *l, const char *path, struct px_err *err)
 	char *base, *slash;
 	int bad;
 
-	if (!f)
+	if (!f || fstat(fileno(f), &st))
 		return px_err_sys(err, errno, "configuration %s", path);
-	if (!fstat(fileno(f), &st) && S_ISDIR(st.st_mode))
+	if (S_ISDIR(st.st_mode))
 		return px_err_set(err, PX_EUSAGE, "configuration %s is a directory", path);
 	base = strdup(path);
 	if (!base)
@@ -149,5 +164,5 @@ px_rc px_conf_read_file(struct px_load *l, const char *path, struct px_err *err)
 	} else if (!r.rc && bad < 0) {
 		r.rc = px_err_nomem(err);
 	}
-	return r.rc;
+	return r.rc ? r.rc : refuse_command(l, path, &st, err);
 }

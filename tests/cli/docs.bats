@@ -39,3 +39,17 @@ literals() {
     done
   done <"$tmp/uses"
 }
+
+@test "links between the documents lead somewhere" {
+  [ -e docs/systemd.md ] && [ -e docs/webhooks.md ] || skip "docs/systemd.md and docs/webhooks.md are not part of this tree"
+  for doc in README.md docs/*.md; do
+    for link in $(grep -oE '\]\([a-zA-Z0-9_./#-]+\)' "$doc" | tr -d '()]' || true); do
+      file=${link%%#*} anchor=${link#*#}
+      target=$doc
+      [ -z "$file" ] || target=$(dirname "$doc")/$file
+      [ -e "$target" ] || { echo "$doc: $link"; false; }
+      [ "$anchor" = "$link" ] ||
+        grep '^#' "$target" | sed 's/^#* //' | tr '[:upper:] ' '[:lower:]-' | tr -d "\`,.'" | grep -qx -- "$anchor" || { echo "$doc: $link"; false; }
+    done
+  done
+}

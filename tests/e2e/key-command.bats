@@ -50,6 +50,17 @@ authorized() { [ "$(jq .api.authorized "$M/status.json")" = "$1" ]; }
   ! grep -q second-key "$T/log"
 }
 
+@test "the same for a key file: it is read again" {
+  start_daemon --refresh 1
+  ready
+  printf 'second-key\n' >"$T/key"
+  control POST key '{"add":"second-key"}'
+  control POST key '{"remove":"sim-key"}'
+  until_true 20 grep -q 'the key was refused: going on with a new one' "$T/log"
+  until_true 20 authorized true
+  "$BIN/propexofs" ready --wait 20 --max-age 5 "$M"
+}
+
 @test "a key that stays refused is asked for once a minute, not with every request" {
   mount_with_command --refresh 1
   ready

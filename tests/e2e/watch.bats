@@ -5,6 +5,7 @@ load lib
 
 setup() {
   begin
+  export TERM=xterm
   start_sim --integrations 2 --records units=40 --rate-limit 0
 }
 
@@ -90,6 +91,17 @@ frame_rows() { frame | sed '$!b; /^$/d' | wc -l; }
   wait "$watch"
   watch=
   [ ! -s "$T/err" ]
+}
+
+@test "a dumb terminal gets lines" {
+  start_daemon
+  ready
+  export TERM=dumb
+  at_terminal 30 "$BIN/propexofs status --watch $M"
+  until_true 20 grep -q ': current, ' "$T/screen"
+  printf '\003' >&9
+  until_true 10 test -s "$T/after"
+  ! grep -q $'\x1b' "$T/screen"
 }
 
 @test "what cannot be watched at the start is refused; a closed output ends it" {

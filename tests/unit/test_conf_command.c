@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@ static char dir[64];
 static int setup(void **state)
 {
 	(void)state;
+	(void)umask(022);
 	(void)snprintf(dir, sizeof dir, "/tmp/px-command-XXXXXX");
 	if (!mkdtemp(dir))
 		return -1;
@@ -229,6 +231,31 @@ static void the_stronger_source_wins(void **state)
 	assert_int_equal(load(none, &c, &err), PX_EUSAGE);
 }
 
+/* Who can write the file could run anything as us. */
+static void files_that_others_may_write_run_nothing(void **state)
+{
+	static const char *const none[] = {NULL};
+	static const char *const command[] = {"--api-key-command", "echo cli", NULL};
+	static const char *const modes[] = {"620", "602", "666"};
+	struct px_conf c;
+	struct px_err err;
+
+	(void)state;
+	configure("api-key-command = echo conf >ran; echo conf\n");
+	for (int i = 0; i < 3; i++) {
+		char chmod[64];
+
+		(void)snprintf(chmod, sizeof chmod, "chmod %s propexofs/default.conf", modes[i]);
+		assert_int_equal(system(chmod), 0);
+		assert_int_equal(load(none, &c, &err), PX_EUSAGE);
+		assert_non_null(strstr(err.msg, "chmod go-w"));
+		assert_int_equal(access("ran", F_OK), -1);
+		assert_key(command, "cli");
+	}
+	assert_int_equal(system("chmod 644 propexofs/default.conf"), 0);
+	assert_key(none, "conf");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -240,6 +267,7 @@ int main(void)
 		T(nothing_stays_behind),
 		T(a_stop_is_not_kept_waiting),
 		T(the_stronger_source_wins),
+		T(files_that_others_may_write_run_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
