@@ -328,6 +328,8 @@ void px_api_free(struct px_api *a)
 
 		if (!r)
 			continue;
+		/* a thread that waits for a name server is not waited for */
+		(void)curl_easy_setopt(a->transfers[i].easy, CURLOPT_QUICK_EXIT, 1L);
 		px_transfer_end(&a->transfers[i]);
 		cancel(a, r);
 	}

@@ -10,6 +10,7 @@
 
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -88,6 +89,9 @@ px_rc px_cmd_umount(struct px_conf *c, int *ret_code, struct px_err *err)
 			c->mountpoint);
 	if (mounted == 1)
 		find_server(c->mountpoint, &s);
+	/* a mount that only its user may enter: the configuration knows */
+	if (!s.store && c->origin.mountpoint && !strcmp(c->origin.mountpoint, c->mountpoint))
+		s.store = strdup(c->store);
 	rc = px_unmount(c->mountpoint, c->lazy || mounted == 2, err);
 	if (!rc)
 		rc = wait_for(&s, c->lazy ? WAIT_LAZY_MS : WAIT_MS, err);

@@ -80,9 +80,11 @@ px_rc px_path_absolute(
 		return join(path, "", "", "", ret, err);
 	if (tilde && !strncmp(path, "~/", 2) && home())
 		return join(home(), "/", path + 2, "", ret, err);
-	if (!base)
-		return px_err_set(err, PX_EUSAGE,
+	if (!base) {
+		px_err_set(err, PX_EUSAGE,
 			"the working directory has gone: %s must be an absolute path", path);
+		return PX_EUSAGE;
+	}
 	return join(base, "/", path, "", ret, err);
 }
 

@@ -2,10 +2,10 @@
 /*
  * daemon.c - start and stop, in one order.
  *
- * Start: configuration, log, daemonise, then what must not cross a fork: board, feed, ingest (which
- * takes the store's lock), the mount, the threads, sync; then the parent is told, and the main
- * thread serves. Stop is the reverse: when the request thread has returned, sync, ingest, the
- * mount, the store.
+ * Start: configuration, log, daemonise, the user it runs as, then what must not cross a fork:
+ * board, feed, ingest (which takes the store's lock), the mount, the threads, sync; then the parent
+ * is told, and the main thread serves. Stop is the reverse: when the request thread has returned,
+ * receiver, sync, ingest, signals, the mount, the store.
  *
  * Invariants: whatever can be refused is refused before the parent returns, in one line; signals
  * are handled by one thread that waits for them, never by a handler; no secret can be in a core
@@ -156,7 +156,8 @@ static px_rc start(struct daemon *d, struct px_err *err)
 			&renderer, d->feed, &d->fs, err);
 	if (!rc)
 		rc = user_settle(c, err);
-	keep_secrets_in(); /* a change of user may have taken it back */
+	/* a change of user may have taken it back */
+	keep_secrets_in();
 	/* offline there is nobody to read again what events mark: the marks wait in the store */
 	if (!rc && !c->offline)
 		rc = px_sync_new(c, d->ingest, d->board, &d->sync, err);

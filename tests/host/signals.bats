@@ -92,6 +92,31 @@ time_to_end() {
   ! mountpoint -q "$M"
 }
 
+@test "SIGTERM while a name server does not answer: in time" {
+  unshare -mn true 2>/dev/null || skip "no namespaces here"
+  echo 'nameserver 127.0.0.1' >"$T/resolv.conf"
+  cat >"$T/alone" <<'END'
+busybox ip link set lo up
+mount --bind "$T/resolv.conf" /etc/resolv.conf
+"$BIN/tests/mute" 53 >"$T/asked" &
+mute=$!
+"$BIN/propexofs" mount -f --api-url https://api.example.com --api-key-file "$T/key" --store "$T/store.db" "$M" >"$T/log" 2>&1 &
+daemon=$!
+echo $daemon >"$T/daemon.pid"
+wait $daemon
+echo $? >"$T/rc"
+kill $mute
+END
+  unshare -mn --propagation private sh "$T/alone" 3>&- &
+  until_true 20 test -s "$T/asked"
+  [ -e "/proc/$(pid)/root$M/status.json" ]
+  kill -TERM "$(pid)"
+  took=$(time_to_end)
+  [ "$took" -le 3000 ] || fail "took $took ms"
+  until_true 5 test -s "$T/rc"
+  [ "$(cat "$T/rc")" = 0 ]
+}
+
 @test "SIGHUP: what can change while running changes" {
   configured 'log-level = info' 'refresh = 0'
   ready
