@@ -135,6 +135,6 @@ void signals_stop(struct daemon *d)
 	if (!d->signals_started)
 		return;
 	d->ended = true;
-	pthread_kill(d->signals, SIGTERM);
+	pthread_kill(d->signals, SIGUSR1);
 	pthread_join(d->signals, NULL);
 }

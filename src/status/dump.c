@@ -7,6 +7,7 @@
  */
 #include "status_i.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "propexofs/clock.h"
@@ -147,6 +148,7 @@ px_rc px_status_dump(struct px_reader *r, struct px_board *board, const struct p
 	void (*line)(void *arg, const char *text), void *arg, struct px_err *err)
 {
 	const struct lines to = {.line = line, .arg = arg};
+	const uint64_t listings = fs->readdir + fs->readdirplus;
 	struct px_survey s;
 	px_rc rc = px_survey_take(r, board, &s, err);
 
@@ -158,7 +160,7 @@ px_rc px_status_dump(struct px_reader *r, struct px_board *board, const struct p
 		"pushed=%llu "
 		"notified=%llu bytes=%llu",
 		(unsigned long long)fs->lookup, (unsigned long long)fs->getattr,
-		(unsigned long long)fs->read, (unsigned long long)(fs->readdir + fs->readdirplus),
+		(unsigned long long)fs->read, (unsigned long long)listings,
 		(unsigned long long)fs->forget, (unsigned long long)fs->pushed,
 		(unsigned long long)fs->notified, (unsigned long long)fs->bytes_read);
 	for (size_t i = 0; i < s.count; i++)
