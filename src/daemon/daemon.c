@@ -275,6 +275,9 @@ static px_rc serve(const struct px_conf *conf, int fd, struct px_err *err)
 	 * who are in the process group that mounts for it */
 	if (!rc && fd >= 0 && setsid() < 0)
 		rc = px_err_sys(err, errno, "cannot go to the background");
+	/* whoever tries again at once must find the store free */
+	if (rc)
+		stop(&d);
 	if (fd >= 0)
 		tell(fd, rc, err);
 	if (!rc) {
@@ -282,8 +285,8 @@ static px_rc serve(const struct px_conf *conf, int fd, struct px_err *err)
 		rc = px_fs_serve(d.fs, err);
 		px_info("daemon", "unmounted");
 		manager_stopping(&d);
+		stop(&d);
 	}
-	stop(&d);
 	return rc;
 }
 
