@@ -173,6 +173,7 @@ enum op_kind {
 };
 
 enum { DIR_REPLIES = 256 };
+enum { PUSH_MARKS = 16, PUSH_NAP_NS = 300000 };
 
 struct px_fs {
 	struct fuse_session *se;
@@ -207,8 +208,13 @@ struct px_fs {
 	struct px_reader *push_reader; /* pusher */
 	pthread_mutex_t push_lock;     /* a leaf */
 	pthread_cond_t push_wake;
-	int64_t push_ino;	 /* guarded by: push_lock; the version read last, 0 none */
-	bool push_ending;	 /* guarded by: push_lock */
+	int64_t push_ino;  /* guarded by: push_lock; the version read last, 0 none */
+	bool push_ending;  /* guarded by: push_lock */
+	bool push_running; /* guarded by: push_lock; somebody reads in order */
+	/* guarded by: push_lock; versions left out ahead of them, the newest at push_mark %
+	 * PUSH_MARKS */
+	int64_t push_marks[PUSH_MARKS];
+	size_t push_mark;
 	int wake_fd;		 /* eventfd: somebody wants the request thread to look around */
 	_Atomic int64_t stop_ms; /* real CLOCK_MONOTONIC at which serving ends at the latest; 0: not
 				    asked to */
@@ -237,8 +243,9 @@ static inline size_t dir_slot(uint64_t dir)
 /* ---- push.c: the thread that stores bodies ahead of a reader */
 
 void *push_main(void *fs);
-/* A version was read from its beginning. Request thread. */
-void push_note(struct px_fs *fs, int64_t ino);
+/* A version is read from its beginning. True: by a reader in order, who has overtaken what is
+ * pushed ahead of him: the answer should wait for a moment (PUSH_NAP_NS). Request thread. */
+bool push_note(struct px_fs *fs, int64_t ino);
 void push_stop(struct px_fs *fs);
 
 /* ---- notify.c: the thread that tells the kernel; ends when the feed is closed */

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <sys/statvfs.h>
 
 #include "propexofs/clock.h"
@@ -185,6 +186,7 @@ static void op_read(
 	fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
 	struct px_fs *fs = begin(req, OP_READ);
+	static const struct timespec nap = {.tv_nsec = PUSH_NAP_NS};
 	struct px_buf out = {.data = fs->reply, .cap = REPLY_MAX, .max = REPLY_MAX};
 	struct px_err err;
 	px_rc rc = tree_read(fs, ino, offset, size < REPLY_MAX ? size : REPLY_MAX, &out, &err);
@@ -195,9 +197,9 @@ static void op_read(
 		return;
 	}
 	atomic_fetch_add_explicit(&fs->count[OP_BYTES], out.len, memory_order_relaxed);
+	if (!offset && node_unpack(ino).kind == NODE_VERSION && push_note(fs, (int64_t)ino))
+		(void)nanosleep(&nap, NULL);
 	fuse_reply_buf(req, out.data, out.len);
-	if (!offset && node_unpack(ino).kind == NODE_VERSION)
-		push_note(fs, (int64_t)ino);
 }
 
 /* ---- listings

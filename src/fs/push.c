@@ -7,6 +7,10 @@
  * is stored is right whatever happens meanwhile. One body in MARK is left out: the READ for it
  * tells how far the reader has come, and the window moves on.
  *
+ * A reader who is faster than this thread would ask for every other file himself, at many times the
+ * cost: the answer to one that has overtaken it waits for a moment, in which this thread gets
+ * ahead.
+ *
  * Invariants: this thread serves no request and holds no lock while it talks to the kernel; the
  * request thread only leaves the number of the inode that was read; at most AHEAD bodies are ahead
  * of the last READ.
@@ -18,7 +22,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-enum { AHEAD = 256, MARK = 65, NEAR = 96, BODY_MAX = 1 << 20, WINDOW = 1024 };
+enum { AHEAD = 256, MARK = 65, NEAR = 96, BODY_MAX = 1 << 20, WINDOW = 1024, OVERTAKEN_RUN = 4 };
 
 struct pusher {
 	struct px_fs *fs;
@@ -35,11 +39,31 @@ struct pusher {
 
 /* ---- what the request thread does ------------------------------------------------------------ */
 
-void push_note(struct px_fs *fs, int64_t ino)
+bool push_note(struct px_fs *fs, int64_t ino)
 {
+	bool overtaken;
+
 	pthread_mutex_lock(&fs->push_lock);
+	overtaken = fs->push_running;
+	for (size_t i = 0; i < PUSH_MARKS; i++)
+		overtaken &= fs->push_marks[i] != ino;
 	fs->push_ino = ino;
 	pthread_cond_signal(&fs->push_wake);
+	pthread_mutex_unlock(&fs->push_lock);
+	return overtaken;
+}
+
+static void tell_running(struct px_fs *fs, bool running)
+{
+	pthread_mutex_lock(&fs->push_lock);
+	fs->push_running = running;
+	pthread_mutex_unlock(&fs->push_lock);
+}
+
+static void tell_mark(struct px_fs *fs, int64_t ino)
+{
+	pthread_mutex_lock(&fs->push_lock);
+	fs->push_marks[fs->push_mark++ % PUSH_MARKS] = ino;
 	pthread_mutex_unlock(&fs->push_lock);
 }
 
@@ -152,10 +176,13 @@ static void push_ahead(struct pusher *p)
 		if (px_reader_list(p->reader, p->did, after, take_entry, &b, NULL) || !b.count)
 			return;
 		for (size_t i = 0; i < b.count && p->count < WINDOW; i++) {
+			if (newer_read(p->fs))
+				return;
 			p->done[p->count++] = list[i].rid;
+			if (++p->sequence % MARK == 0)
+				tell_mark(p->fs, list[i].ino);
 			/* what the kernel does not know cannot be stored for it */
-			if (++p->sequence % MARK && known_get(p->fs->known, list[i].ino) &&
-				!push_one(p, &list[i]))
+			else if (known_get(p->fs->known, list[i].ino) && !push_one(p, &list[i]))
 				return;
 		}
 	}
@@ -171,11 +198,14 @@ static void follow(struct pusher *p, int64_t ino)
 		p->run++;
 		move_to(p, rid);
 	} else {
+		tell_running(p->fs, false);
 		p->run = 0;
 		p->count = 0;
 		p->did = did;
 		p->last_rid = rid;
 	}
+	if (p->run == OVERTAKEN_RUN)
+		tell_running(p->fs, true);
 	if (p->run)
 		push_ahead(p);
 }
