@@ -113,6 +113,16 @@ static bool read_since(const struct sdir *d)
 	return sync_ns / 1000000 < d->row.reconciled_ms;
 }
 
+/* Whether the walk that a cursor stands for began after the sync that the API names now. */
+static bool began_after_sync(const struct sdir *d)
+{
+	const char *now = d->integ->row.last_completed_sync;
+	struct px_span c = {d->row.cursor, d->row.cursor ? strlen(d->row.cursor) : 0};
+
+	return c.p && now && !px_json_check(c.p, c.len, NULL) &&
+	       px_json_string_is(px_json_member(c, "sync"), now);
+}
+
 static void notice(struct px_sync *s, struct sinteg *in)
 {
 	const struct px_integration *row = &in->row;
@@ -121,7 +131,8 @@ static void notice(struct px_sync *s, struct sinteg *in)
 	if (!in->covered_loaded)
 		load_covered(s, in);
 	first = !in->covered_sync;
-	silent = in->silent_listed || moved(in->covered_back_sync, row->last_completed_back_sync);
+	silent = in->silent_listed ||
+		 (!first && moved(in->covered_back_sync, row->last_completed_back_sync));
 	if (!silent && !moved(in->covered_sync, row->last_completed_sync)) {
 		if (in->covering && all_caught_up(in)) {
 			in->covering = false;
@@ -136,12 +147,19 @@ static void notice(struct px_sync *s, struct sinteg *in)
 		if (d->parents_asked_ms)
 			d->parents_listed_ms = 0;
 		/* a store that was filled and never caught up */
-		if (!d->row.complete || (first && !in->silent_listed && read_since(d)))
+		if (first && !in->silent_listed && read_since(d))
 			continue;
-		if (silent || first)
+		/* pages that were read before the sync ended do not have what it brought */
+		if (!d->row.complete && !d->walk) {
+			if (silent || !began_after_sync(d)) {
+				free(d->row.cursor);
+				d->row.cursor = NULL;
+			}
+		} else if (silent || (first && d->row.complete)) {
 			d->refill = true;
-		else
+		} else {
 			d->catch_up = true;
+		}
 	}
 	in->silent_told = in->silent_listed = false;
 	in->covering = true;
