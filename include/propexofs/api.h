@@ -125,6 +125,10 @@ struct px_api_options {
 	 * another key than the present one is sent once more. NULL: a 401 is final. */
 	px_rc (*renew_key)(void *arg, struct px_api *a, struct px_err *err);
 	void *renew_arg;
+	/* One allowance for two: requests of this client are let out by the limiter of that one
+	 * (share_percent is not looked at), and it begins with its key (nor is key). That one may
+	 * belong to another thread; it must be alive during px_api_new. NULL: alone. */
+	struct px_api *beside;
 	/* Real milliseconds, 0: the default. */
 	int connect_timeout_ms; /* 10 s */
 	int stall_timeout_ms;	/* 20 s without a byte; counted in whole seconds */

@@ -76,6 +76,13 @@ struct px_transfer {
 	char reason[CURL_ERROR_SIZE];
 };
 
+/* The limiter, of one client or of several that share an allowance. */
+struct gate {
+	pthread_mutex_t lock;	    /* a leaf */
+	struct px_limiter *limiter; /* guarded by: lock */
+	_Atomic int clients;
+};
+
 struct px_api {
 	/* constant after px_api_new */
 	char base[PX_API_URL_MAX];
@@ -107,9 +114,9 @@ struct px_api {
 
 	_Atomic bool woken;
 
-	pthread_mutex_t lock;	    /* a leaf: nothing is called with it held but the limiter */
-	struct px_limiter *limiter; /* guarded by: lock */
-	struct px_api_stats stats;  /* guarded by: lock */
+	pthread_mutex_t lock; /* a leaf: nothing is called with it held */
+	struct gate *gate;
+	struct px_api_stats stats; /* guarded by: lock */
 };
 
 /* client.c: libcurl, once in the life of the process. */

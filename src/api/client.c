@@ -203,16 +203,63 @@ px_rc px_api_set_key(struct px_api *a, const char *key, struct px_err *err)
 	copy = strdup(key);
 	if (!copy)
 		return px_err_nomem(err);
+	(void)pthread_mutex_lock(&a->lock);
 	if (!a->key || strcmp(a->key, copy) != 0)
 		a->key_number++;
 	drop_key(a);
 	a->key = copy;
+	(void)pthread_mutex_unlock(&a->lock);
 	return PX_OK;
+}
+
+/* The key that another client has now. */
+static px_rc take_key(struct px_api *a, struct px_api *from, struct px_err *err)
+{
+	(void)pthread_mutex_lock(&from->lock);
+	a->key = strdup(from->key);
+	(void)pthread_mutex_unlock(&from->lock);
+	return a->key ? PX_OK : px_err_nomem(err);
+}
+
+/* ---- the gate */
+
+static struct gate *gate_new(int share_percent)
+{
+	struct gate *g = calloc(1, sizeof *g);
+
+	if (!g)
+		return NULL;
+	g->clients = 1;
+	g->limiter = px_limiter_new(share_percent);
+	if (!g->limiter) {
+		free(g);
+		return NULL;
+	}
+	(void)pthread_mutex_init(&g->lock, NULL);
+	return g;
+}
+
+static struct gate *gate_join(struct gate *g)
+{
+	g->clients++;
+	return g;
+}
+
+/* Accepts NULL. */
+static void gate_leave(struct gate *g)
+{
+	if (!g || --g->clients)
+		return;
+	px_limiter_free(g->limiter);
+	(void)pthread_mutex_destroy(&g->lock);
+	free(g);
 }
 
 void px_api_set_share(struct px_api *a, int share_percent)
 {
-	px_limiter_set_share(a->limiter, share_percent);
+	(void)pthread_mutex_lock(&a->gate->lock);
+	px_limiter_set_share(a->gate->limiter, share_percent);
+	(void)pthread_mutex_unlock(&a->gate->lock);
 }
 
 static long or_default(int ms, int standard)
@@ -242,14 +289,14 @@ static px_rc init(struct px_api *a, const struct px_api_options *o, struct px_er
 	if (!rc)
 		rc = px_url_origin(a->base, &a->origin, err);
 	if (!rc)
-		rc = px_api_set_key(a, o->key, err);
+		rc = o->beside ? take_key(a, o->beside, err) : px_api_set_key(a, o->key, err);
 	if (rc)
 		return rc;
 	a->user_agent = strdup(o->user_agent ? o->user_agent : "propexofs");
-	a->limiter = px_limiter_new(o->share_percent);
+	a->gate = o->beside ? gate_join(o->beside->gate) : gate_new(o->share_percent);
 	a->transfers = calloc(a->connections, sizeof *a->transfers);
 	a->multi = curl_multi_init();
-	if (!a->user_agent || !a->limiter || !a->transfers || !a->multi)
+	if (!a->user_agent || !a->gate || !a->transfers || !a->multi)
 		return px_err_nomem(err);
 	for (size_t i = 0; i < a->connections; i++)
 		a->transfers[i].api = a;
@@ -341,7 +388,7 @@ void px_api_free(struct px_api *a)
 	for (size_t i = 0; a->transfers && i < a->connections; i++)
 		curl_easy_cleanup(a->transfers[i].easy);
 	curl_multi_cleanup(a->multi);
-	px_limiter_free(a->limiter);
+	gate_leave(a->gate);
 	drop_key(a);
 	free(a->transfers);
 	free(a->user_agent);
@@ -522,15 +569,15 @@ static void tell_limiter(
 {
 	if (!t->counted)
 		return;
-	(void)pthread_mutex_lock(&a->lock);
+	(void)pthread_mutex_lock(&a->gate->lock);
 	if (e->status == 429)
-		px_limiter_refused(a->limiter, &t->ticket, e->headers.retry_after_ms, now);
+		px_limiter_refused(a->gate->limiter, &t->ticket, e->headers.retry_after_ms, now);
 	else if (e->status)
 		px_limiter_answer(
-			a->limiter, &t->ticket, e->headers.limit, e->headers.remaining, now);
+			a->gate->limiter, &t->ticket, e->headers.limit, e->headers.remaining, now);
 	else
-		px_limiter_lost(a->limiter, &t->ticket, now);
-	(void)pthread_mutex_unlock(&a->lock);
+		px_limiter_lost(a->gate->limiter, &t->ticket, now);
+	(void)pthread_mutex_unlock(&a->gate->lock);
 }
 
 static void count(struct px_api *a, const struct px_transfer *t, const struct ending *e,
@@ -730,10 +777,10 @@ static void launch(struct px_api *a, struct px_request *r, const struct px_limit
 	failed.rc = px_transfer_start(t, r, &failed.err);
 	if (failed.rc) {
 		px_transfer_end(t);
-		(void)pthread_mutex_lock(&a->lock);
+		(void)pthread_mutex_lock(&a->gate->lock);
 		if (ticket)
-			px_limiter_lost(a->limiter, ticket, px_clock_mono_ms());
-		(void)pthread_mutex_unlock(&a->lock);
+			px_limiter_lost(a->gate->limiter, ticket, px_clock_mono_ms());
+		(void)pthread_mutex_unlock(&a->gate->lock);
 		answer(a, r, &failed);
 		return;
 	}
@@ -750,9 +797,9 @@ static int64_t ask(
 {
 	int64_t wait;
 
-	(void)pthread_mutex_lock(&a->lock);
-	wait = px_limiter_take(a->limiter, p, mask, px_clock_mono_ms(), ret);
-	(void)pthread_mutex_unlock(&a->lock);
+	(void)pthread_mutex_lock(&a->gate->lock);
+	wait = px_limiter_take(a->gate->limiter, p, mask, px_clock_mono_ms(), ret);
+	(void)pthread_mutex_unlock(&a->gate->lock);
 	return wait;
 }
 
@@ -893,6 +940,8 @@ void px_api_stats(struct px_api *a, struct px_api_stats *ret)
 {
 	(void)pthread_mutex_lock(&a->lock);
 	*ret = a->stats;
-	px_limiter_view(a->limiter, px_clock_mono_ms(), &ret->limiter);
 	(void)pthread_mutex_unlock(&a->lock);
+	(void)pthread_mutex_lock(&a->gate->lock);
+	px_limiter_view(a->gate->limiter, px_clock_mono_ms(), &ret->limiter);
+	(void)pthread_mutex_unlock(&a->gate->lock);
 }

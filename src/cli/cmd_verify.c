@@ -35,7 +35,7 @@ px_rc px_cmd_verify(struct px_conf *c, int *ret_code, struct px_err *err)
 	(void)sigaction(SIGTERM, &act, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (!rc)
-		rc = px_verify(c, c->sample, tell, NULL, &stopped, &result, err);
+		rc = px_verify(c, NULL, c->sample, tell, NULL, &stopped, &result, err);
 	if (rc)
 		return rc;
 	(void)fprintf(stderr, "propexofs: %lld records compared, %lld differences",

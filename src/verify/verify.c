@@ -454,7 +454,7 @@ static px_rc renew_key(void *arg, struct px_api *api, struct px_err *err)
 	return px_conf_renew_key(v->conf, NULL, api, err);
 }
 
-px_rc px_verify(const struct px_conf *conf, int64_t sample,
+px_rc px_verify(const struct px_conf *conf, struct px_api *beside, int64_t sample,
 	void (*tell)(void *arg, const char *line), void *arg, const volatile bool *stop,
 	struct px_verify_result *ret, struct px_err *err)
 {
@@ -471,6 +471,7 @@ px_rc px_verify(const struct px_conf *conf, int64_t sample,
 			&(struct px_api_options){
 				.base_url = conf->api_url,
 				.key = conf->key.text,
+				.beside = beside,
 				.connections = 1,
 				.share_percent = conf->rate_share,
 				.user_agent = "propexofs/" PX_VERSION,
