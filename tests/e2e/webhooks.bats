@@ -200,3 +200,106 @@ sent() { stat_of ".by_method.$1 // 0"; }
     [ "$status" = 2 ] && [[ $output == *"usage: propexofs webhooks"* ]]
   done
 }
+
+# ---- the daemon ----
+
+registered() { [ "$(jq .webhooks.registered "$M/status.json")" = "$1" ]; }
+
+port_of() { jq -r .webhooks.listening "$M/status.json" | sed 's/.*://'; }
+
+# A daemon whose public address is its own: on a port that was free a moment ago.
+start_registered() {
+  start_daemon --webhook-listen 127.0.0.1:0 --webhook-secret-file "$T/secret" --refresh 0
+  PORT=$(port_of)
+  umount_daemon
+  OURS=http://127.0.0.1:$PORT/in/here
+  start_daemon --webhook-listen "127.0.0.1:$PORT" --webhook-url "$OURS" --webhook-secret-file "$T/secret" --refresh 0 "$@"
+}
+
+@test "a daemon with --webhook-url registers, says how many, and receives what is delivered there" {
+  start_registered
+  until_true 30 registered $WANTED
+  [ "$(right)" = $WANTED ]
+  ready
+  control POST update '{"model":"residents","count":1,"set":{"first_name":"Delivered"}}' >/dev/null
+  settle
+  grep -rq '"first_name": "Delivered"' "$M/integrations/"
+  received() { [ "$(jq .webhooks.received "$M/status.json")" = 1 ]; }
+  until_true 10 received
+  [ "$(jq .webhooks.rejected "$M/status.json")" = 0 ]
+  grep -q "hooks.*created model=service_request_vendors id=" "$T/log"
+  [ "$(grep -c whsec "$T/log")" = 0 ]
+  [ "$(tr '\0' ' ' <"/proc/$(cat "$T/daemon.pid")/cmdline" | grep -c whsec)" = 0 ]
+  # a restart finds them right
+  posts=$(sent POST)
+  umount_daemon
+  start_daemon --webhook-listen "127.0.0.1:$PORT" --webhook-url "$OURS" --webhook-secret-file "$T/secret"
+  until_true 30 registered $WANTED
+  [ "$(sent POST)" = "$posts" ] && [ "$(sent PUT)" = 0 ] && [ "$(sent DELETE)" = 0 ]
+}
+
+@test "a URL without a path is the receiver's root" {
+  start_daemon --webhook-listen 127.0.0.1:0 --webhook-url http://127.0.0.1:9/ --webhook-secret-file "$T/secret"
+  HOOK=http://127.0.0.1:$(port_of)/
+  [ "$(deliver '{"event":"SOMETHING_NEW"}')" = 200 ]
+  HOOK=${HOOK}webhook
+  [ "$(deliver '{"event":"SOMETHING_NEW"}')" = 404 ]
+}
+
+@test "within an hour what somebody has switched off or removed is put right" {
+  export PROPEXOFS_TEST_CLOCK=$T/clock
+  stop_sim
+  "$BIN/tests/testclock" "$T/clock" 2026-11-23T12:00:00Z 1
+  start_sim --integrations 1 --total 100 --rate-limit 0
+  start_registered
+  until_true 30 registered $WANTED
+  api "$(id_of leases)" -X PUT -d '{"active":false}' >/dev/null
+  api "$(id_of units)" -X DELETE >/dev/null
+  [ "$(right)" = $((WANTED - 2)) ]
+  "$BIN/tests/testclock" "$T/clock" 2026-11-23T12:50:00Z 1
+  sleep 1
+  [ "$(right)" = $((WANTED - 2)) ]
+  "$BIN/tests/testclock" "$T/clock" 2026-11-23T13:05:00Z 1
+  put_right() { [ "$(right)" = $WANTED ]; }
+  until_true 20 put_right
+  until_true 20 registered $WANTED
+  unset PROPEXOFS_TEST_CLOCK
+}
+
+@test "an API that refuses webhooks stops nothing: the mirror fills, the failure is logged and tried again" {
+  export PROPEXOFS_TEST_CLOCK=$T/clock
+  stop_sim
+  "$BIN/tests/testclock" "$T/clock" 2026-11-23T12:00:00Z 1
+  start_sim --integrations 1 --total 100 --rate-limit 0
+  control POST fault '{"fault":"status","status":403,"kind":"webhooks","times":0}' >/dev/null
+  start_registered
+  ready
+  check_tree
+  grep -q 'hooks.*not as they should be.*HTTP 403' "$T/log" || fail "$(cat "$T/log")"
+  [ "$(jq .webhooks.registered "$M/status.json")" = null ]
+  control POST fault/clear >/dev/null
+  "$BIN/tests/testclock" "$T/clock" 2026-11-23T12:02:00Z 1
+  until_true 20 registered $WANTED
+  unset PROPEXOFS_TEST_CLOCK
+}
+
+@test "SIGHUP with a new first secret: it is registered, and both are accepted" {
+  start_registered
+  until_true 30 registered $WANTED
+  printf 'whsec-a-new-one-now\nwhsec-one-two-three\n' >"$T/secret"
+  kill -HUP "$(cat "$T/daemon.pid")"
+  signed_anew() { [ "$(all | jq '[.[] | select(.secret == "whsec-a-new-one-now")] | length')" = $WANTED ]; }
+  until_true 20 signed_anew
+  HOOK=$OURS
+  [ "$(deliver '{"event":"SOMETHING_NEW"}')" = 200 ]
+  [ "$(grep -c whsec "$T/log")" = 0 ]
+}
+
+@test "without --webhook-url nothing but GET is sent, and status.json says null" {
+  start_daemon --webhook-listen 127.0.0.1:0 --webhook-secret-file "$T/secret"
+  ready
+  sleep 1
+  [ "$(stat_of '.by_method | del(.GET) | length')" = 0 ]
+  [ "$(stat_of '.by_class.webhooks')" = 0 ]
+  [ "$(jq .webhooks.registered "$M/status.json")" = null ]
+}
