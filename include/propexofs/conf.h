@@ -79,6 +79,7 @@ struct px_conf {
 	bool json, lazy, watch, dead;
 	int sample;		       /* verify --sample, 0: all */
 	bool follow;		       /* events -f */
+	bool dry_run;		       /* webhooks --dry-run */
 	struct px_strings since, exec; /* events --since, --exec: the last one counts */
 	int wait_s;		       /* ready --wait, -1: none */
 	int max_age_s;		       /* ready --max-age, -1: none */

@@ -48,7 +48,9 @@ void px_board_set_refresh(struct px_board *b, int refresh_s);
 /* Wall-clock ms of the last refresh that came through in full. */
 void px_board_set_refreshed(struct px_board *b, int64_t ms);
 void px_board_set_progress(struct px_board *b, int64_t did, const struct px_progress *p);
+/* All but `registered`, which is sync's to say. */
 void px_board_set_webhooks(struct px_board *b, const struct px_webhook_stats *s);
+void px_board_set_registered(struct px_board *b, int registered);
 /* The API announces changes for this integration that no delivery has brought (contract §5
  * `stale`), since when; 0: not so. */
 void px_board_set_unannounced(struct px_board *b, int64_t iid, int64_t since_ms);

@@ -34,6 +34,8 @@ void px_sync_stop(struct px_sync *s);
 struct px_sync_settings {
 	int refresh_s, sweep_days, rate_share; /* as in struct px_conf */
 	const char *key; /* copied, wiped; NULL: as it is. A new one is tried at once. */
+	/* The same for what signs deliveries: a new one is registered at once. */
+	const char *hook_secret;
 };
 /* Takes effect at the thread's next turn. Any thread. PX_ENOMEM with nothing changed. */
 px_rc px_sync_set(struct px_sync *s, const struct px_sync_settings *settings, struct px_err *err);

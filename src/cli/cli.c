@@ -84,6 +84,15 @@ static const struct px_command commands[] = {
 			"one was, give the seq\nof the last event as --since. A CMD that fails "
 			"ends it with 1.",
 		.run = px_cmd_events},
+	{.name = "webhooks",
+		.bit = PX_CMD_WEBHOOKS,
+		.synopsis = "webhooks list|register|remove [--dry-run] [options]",
+		.summary = "the deliveries that Propexo sends to --webhook-url",
+		.details = "register creates what is missing, one webhook for each model and one "
+			   "for syncs and failures,\nand repairs what was changed or switched off; "
+			   "remove takes all of them away. What delivers\nto another address is "
+			   "never touched.",
+		.run_args = px_cmd_webhooks},
 	{.name = "forget",
 		.bit = PX_CMD_FORGET,
 		.synopsis = "forget [--integration ID] [--model NAME]",

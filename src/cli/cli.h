@@ -48,6 +48,7 @@ px_rc px_cmd_verify(struct px_conf *c, int *ret_code, struct px_err *err);
 px_rc px_cmd_forget(struct px_conf *c, int *ret_code, struct px_err *err);
 px_rc px_cmd_init(int argc, char **argv, int *ret_code, struct px_err *err);
 px_rc px_cmd_check(int argc, char **argv, int *ret_code, struct px_err *err);
+px_rc px_cmd_webhooks(int argc, char **argv, int *ret_code, struct px_err *err);
 px_rc px_cmd_events(struct px_conf *c, int *ret_code, struct px_err *err);
 
 /* ---- what subcommands share ---- */

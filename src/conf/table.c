@@ -82,7 +82,7 @@ const struct px_option px_options[] = {
 		.arg = "NAME",
 		.set = px_set_model,
 		AT(models),
-		.commands = PICK,
+		.commands = PICK | PX_CMD_WEBHOOKS,
 		.by = PX_BY_ALL,
 		.help = "only this model, in the URL's spelling, e.g. service-requests; may be "
 			"repeated (default: all)"},
@@ -168,7 +168,8 @@ const struct px_option px_options[] = {
 		AT(webhook_url),
 		.commands = HOOKS,
 		.by = PX_BY_ALL,
-		.help = "public address of the receiver; its path is the receiver's path"},
+		.help = "public address of the receiver: deliveries to it are registered and "
+			"kept as they should be; its path is the receiver's path"},
 	{.name = "log-level",
 		.arg = "error|warn|info|debug",
 		.def = "info",
@@ -310,6 +311,13 @@ const struct px_option px_options[] = {
 		.by = PX_BY_CLI,
 		.help = "run CMD by sh for each event, its line on standard input, instead of "
 			"printing it"},
+	{.name = "dry-run",
+		.letter = 'n',
+		.set = px_set_switch,
+		AT(dry_run),
+		.commands = PX_CMD_WEBHOOKS,
+		.by = PX_BY_CLI,
+		.help = "only say what would be done"},
 	{.name = "wait",
 		.arg = "S",
 		.set = px_set_int,

@@ -29,12 +29,15 @@ static bool same_hook_secrets(const struct px_conf *a, const struct px_conf *b)
 	return same;
 }
 
-static px_rc apply(struct daemon *d, const struct px_conf *fresh, bool new_key, struct px_err *err)
+static px_rc apply(struct daemon *d, const struct px_conf *before, const struct px_conf *fresh,
+	bool new_key, struct px_err *err)
 {
+	bool new_secrets = !same_hook_secrets(before, fresh) && fresh->webhook_secret_count;
 	const struct px_sync_settings settings = {.refresh_s = fresh->refresh_s,
 		.sweep_days = fresh->sweep_days,
 		.rate_share = fresh->rate_share,
-		.key = new_key ? fresh->key.text : NULL};
+		.key = new_key ? fresh->key.text : NULL,
+		.hook_secret = new_secrets ? fresh->webhook_secrets[0].text : NULL};
 	px_rc rc = PX_OK;
 
 	if (d->webhook && fresh->webhook_secret_count)
@@ -76,7 +79,7 @@ void daemon_reload(struct daemon *d)
 		rc = px_conf_load_secrets(fresh, !d->conf->offline, &err);
 	if (!rc) {
 		new_key = !same_secret(&before->key, &fresh->key);
-		rc = apply(d, fresh, new_key, &err);
+		rc = apply(d, before, fresh, new_key, &err);
 	}
 	if (rc) {
 		px_error("daemon", "the configuration is refused, the old one stays: %s", err.msg);

@@ -99,8 +99,19 @@ void px_board_set_refreshed(struct px_board *b, int64_t ms)
 
 void px_board_set_webhooks(struct px_board *b, const struct px_webhook_stats *s)
 {
+	int registered;
+
 	pthread_mutex_lock(&b->lock);
+	registered = b->view.webhooks.registered;
 	b->view.webhooks = *s;
+	b->view.webhooks.registered = registered;
+	pthread_mutex_unlock(&b->lock);
+}
+
+void px_board_set_registered(struct px_board *b, int registered)
+{
+	pthread_mutex_lock(&b->lock);
+	b->view.webhooks.registered = registered;
 	pthread_mutex_unlock(&b->lock);
 }
 

@@ -230,25 +230,33 @@ static void take_pokes(struct px_sync *s)
  * ------------------------------------------------------------------------------------------------
  */
 
-static void drop_key(char *key)
+static void drop_secret(char *secret)
 {
-	if (key)
-		px_wipe(key, strlen(key));
-	free(key);
+	if (secret)
+		px_wipe(secret, strlen(secret));
+	free(secret);
 }
 
 px_rc px_sync_set(struct px_sync *s, const struct px_sync_settings *settings, struct px_err *err)
 {
 	char *key = settings->key ? strdup(settings->key) : NULL;
+	char *hook_secret = settings->hook_secret ? strdup(settings->hook_secret) : NULL;
 
-	if (settings->key && !key)
+	if ((settings->key && !key) || (settings->hook_secret && !hook_secret)) {
+		drop_secret(key);
+		drop_secret(hook_secret);
 		return px_err_nomem(err);
+	}
 	pthread_mutex_lock(&s->lock);
 	s->settings = *settings;
-	s->settings.key = NULL;
+	s->settings.key = s->settings.hook_secret = NULL;
 	if (key) {
-		drop_key(s->settings_key);
+		drop_secret(s->settings_key);
 		s->settings_key = key;
+	}
+	if (hook_secret) {
+		drop_secret(s->settings_hook_secret);
+		s->settings_hook_secret = hook_secret;
 	}
 	s->settings_due = true;
 	pthread_mutex_unlock(&s->lock);
@@ -260,15 +268,16 @@ static void take_settings(struct px_sync *s)
 {
 	struct px_sync_settings fresh;
 	struct px_err err;
-	char *key;
+	char *key, *hook_secret;
 	bool due;
 
 	pthread_mutex_lock(&s->lock);
 	due = s->settings_due;
 	fresh = s->settings;
 	key = s->settings_key;
+	hook_secret = s->settings_hook_secret;
 	s->settings_due = false;
-	s->settings_key = NULL;
+	s->settings_key = s->settings_hook_secret = NULL;
 	pthread_mutex_unlock(&s->lock);
 	if (!due)
 		return;
@@ -285,7 +294,12 @@ static void take_settings(struct px_sync *s)
 		px_error("sync", "the new key is not used: %s", err.msg);
 	else if (key)
 		s->refresh_due_ms = 0;
-	drop_key(key);
+	drop_secret(key);
+	if (hook_secret) {
+		drop_secret(s->hook_secret);
+		s->hook_secret = hook_secret;
+		s->hooks_due_ms = 0;
+	}
 }
 
 /* ---- the loop
@@ -342,6 +356,7 @@ static void loop_once(struct px_sync *s, bool refresh)
 	take_settings(s);
 	if (refresh && !s->listing && now >= s->refresh_due_ms)
 		account_refresh(s);
+	webhooks_schedule(s);
 	if (s->known) {
 		diffs_schedule(s);
 		hydrate_schedule(s);
@@ -421,6 +436,11 @@ px_rc px_sync_new(const struct px_conf *conf, struct px_ingest *ingest, struct p
 			.renew_arg = s,
 		},
 		&s->api, err);
+	if (!rc && conf->webhook_url && conf->webhook_secret_count) {
+		s->hook_secret = strdup(conf->webhook_secrets[0].text);
+		if (!s->hook_secret)
+			rc = px_err_nomem(err);
+	}
 	if (!rc)
 		rc = px_reader_open(conf->store, &s->reader, err);
 	if (!rc)
@@ -447,7 +467,9 @@ void px_sync_free(struct px_sync *s)
 	sweep_free(s);
 	account_free(s);
 	take_pokes(s);
-	drop_key(s->settings_key);
+	drop_secret(s->settings_key);
+	drop_secret(s->settings_hook_secret);
+	drop_secret(s->hook_secret);
 	px_reader_close(s->reader);
 	pthread_mutex_destroy(&s->lock);
 	free(s);

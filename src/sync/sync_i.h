@@ -128,6 +128,11 @@ struct px_sync {
 	uint64_t pace_sent;
 	int64_t eta_s; /* of all walks together, -1 unknown */
 
+	bool hooks_out;	      /* the webhooks are being looked at */
+	int64_t hooks_due_ms; /* px_clock_mono_ms: not before */
+	int hooks_failures;
+	char *hook_secret; /* signs deliveries; NULL without webhook-url */
+
 	bool reachable, authorized; /* as last logged */
 	uint64_t refused;	    /* 429 answers, as last logged */
 	int64_t refused_ms;
@@ -141,6 +146,7 @@ struct px_sync {
 	bool settings_due;		    /* guarded by: lock */
 	struct px_sync_settings settings;   /* guarded by: lock */
 	char *settings_key;		    /* guarded by: lock; or NULL */
+	char *settings_hook_secret;	    /* guarded by: lock; or NULL */
 	struct px_job *ended, **ended_tail; /* guarded by: lock */
 	struct poke *pokes;		    /* guarded by: lock */
 };
@@ -240,6 +246,10 @@ void sweep_free(struct px_sync *s);
 
 void diffs_schedule(struct px_sync *s);
 void diffs_free(struct px_sync *s);
+
+/* ---- webhooks.c: the hooks that deliver to us */
+
+void webhooks_schedule(struct px_sync *s);
 
 /* ---- files.c: the small files beside the models */
 

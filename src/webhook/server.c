@@ -395,17 +395,21 @@ static void name_of(int fd, char *out, size_t size)
 	(void)snprintf(out, size, a.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-/* The path of the public address, so that a proxy need not rewrite. */
-static void path_of(const char *url, char *out, size_t size)
+/* The path of the public address, "/" when it has none, so that a proxy need not rewrite. */
+static px_rc path_of(const char *url, char *out, size_t size, struct px_err *err)
 {
 	const char *host = url ? strstr(url, "://") : NULL;
 	const char *path = host ? strchr(host + 3, '/') : NULL;
-	size_t len = path ? strcspn(path, "?#") : 0;
 
-	if (len > 1 && len < size)
-		(void)snprintf(out, size, "%.*s", (int)len, path);
-	else
-		(void)snprintf(out, size, "/webhook");
+	if (!host)
+		path = "/webhook";
+	else if (!path)
+		path = "/";
+	if (strlen(path) >= size)
+		return px_err_set(
+			err, PX_EUSAGE, "webhook-url: its path is longer than %zu bytes", size - 1);
+	memcpy(out, path, strlen(path) + 1);
+	return PX_OK;
 }
 
 px_rc px_webhook_start(const struct px_conf *conf, struct px_ingest *ingest, struct px_board *board,
@@ -430,16 +434,17 @@ px_rc px_webhook_start(const struct px_conf *conf, struct px_ingest *ingest, str
 	w->ingest = ingest;
 	w->board = board;
 	pthread_mutex_init(&w->lock, NULL);
-	rc = px_webhook_set_secrets(w, conf->webhook_secrets, conf->webhook_secret_count, err);
+	rc = path_of(conf->webhook_url, w->path, sizeof w->path, err);
+	if (!rc)
+		rc = px_webhook_set_secrets(
+			w, conf->webhook_secrets, conf->webhook_secret_count, err);
 	if (rc) {
 		(void)close(fd);
 		pthread_mutex_destroy(&w->lock);
 		free(w);
 		return rc;
 	}
-	path_of(conf->webhook_url, w->path, sizeof w->path);
 	w->stats.listening = true;
-	w->stats.registered = -1;
 	name_of(fd, w->stats.address, sizeof w->stats.address);
 	w->mhd = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL |
 					  MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC,
