@@ -18,8 +18,9 @@
 px_rc px_daemon_mount(const struct px_conf *conf, bool *ret_parent, struct px_err *err);
 
 /* `propexofs sync`: brings the store up to date once without a mount; progress on stderr when it is
- * a terminal (a bar), else a line now and then. PX_EBUSY with nothing done when a daemon holds the
- * store. *ret_complete: every wanted model is complete. */
-px_rc px_daemon_sync(const struct px_conf *conf, bool *ret_complete, struct px_err *err);
+ * a terminal (a bar), else a line now and then. A daemon that has the store does it (control.h),
+ * with its own key and selection; otherwise the key is loaded here. *ret_complete: every wanted
+ * model is complete. */
+px_rc px_daemon_sync(struct px_conf *conf, bool *ret_complete, struct px_err *err);
 
 #endif

@@ -17,7 +17,9 @@
 #include "propexofs/ingest.h"
 #include "propexofs/status.h"
 
+struct px_api;
 struct px_sync;
+struct px_sync_progress;
 
 /* conf, ingest and board outlive it. */
 px_rc px_sync_new(const struct px_conf *conf, struct px_ingest *ingest, struct px_board *board,
@@ -53,6 +55,15 @@ struct px_sync_progress {
 	size_t models_done, models;
 	const char *doing; /* "residents of cly30…", valid during the call */
 };
+
+/* A pass of the thread that px_sync_start started: the list of integrations, and all that follows
+ * from it. Any thread. px_sync_pass_look: PX_EBUSY while it is under way, with how it stands in *p
+ * (doing: NULL); PX_OK and *complete when it has ended; else why the list could not be read. */
+uint64_t px_sync_pass_begin(struct px_sync *s);
+px_rc px_sync_pass_look(struct px_sync *s, uint64_t pass, struct px_sync_progress *p,
+	bool *complete, struct px_err *err);
+/* Its API client: only for px_api_options.beside. */
+struct px_api *px_sync_api(struct px_sync *s);
 
 /* One pass on the calling thread, instead of px_sync_start: until all that is wanted is complete or
  * cannot be had now. progress (may be NULL) is called now and then; *ret_complete as `ready` would

@@ -11,9 +11,7 @@ px_rc px_cmd_sync(struct px_conf *c, int *ret_code, struct px_err *err)
 
 	if (c->offline)
 		return px_err_set(err, PX_EUSAGE, "sync needs the network: leave out --offline");
-	rc = px_conf_load_secrets(c, true, err);
-	if (!rc)
-		rc = px_daemon_sync(c, &complete, err);
+	rc = px_daemon_sync(c, &complete, err);
 	if (rc)
 		return rc;
 	*ret_code = complete ? PX_EXIT_DONE : PX_EXIT_INCOMPLETE;

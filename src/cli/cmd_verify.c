@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "propexofs/control.h"
 #include "propexofs/log.h"
 #include "propexofs/verify.h"
 
@@ -28,14 +29,21 @@ px_rc px_cmd_verify(struct px_conf *c, int *ret_code, struct px_err *err)
 {
 	const struct sigaction act = {.sa_handler = on_signal};
 	struct px_verify_result result;
-	px_rc rc = px_conf_load_secrets(c, true, err);
+	px_rc rc = PX_OK;
+	int fd;
 
 	px_log_setup(PX_LOG_STDERR, c->log_level == PX_LOG_INFO ? PX_LOG_WARN : c->log_level);
 	(void)sigaction(SIGINT, &act, NULL);
 	(void)sigaction(SIGTERM, &act, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
-	if (!rc)
-		rc = px_verify(c, NULL, c->sample, tell, NULL, &stopped, &result, err);
+	if (!px_control_connect(c->store, &fd, err)) {
+		/* one allowance of requests, and its key */
+		rc = px_control_verify(fd, c, tell, NULL, &stopped, &result, err);
+	} else {
+		rc = px_conf_load_secrets(c, true, err);
+		if (!rc)
+			rc = px_verify(c, NULL, c->sample, tell, NULL, &stopped, &result, err);
+	}
 	if (rc)
 		return rc;
 	(void)fprintf(stderr, "propexofs: %lld records compared, %lld differences",

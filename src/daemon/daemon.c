@@ -177,6 +177,9 @@ static px_rc start(struct daemon *d, struct px_err *err)
 		rc = px_webhook_start(c, d->ingest, d->board, &d->webhook, err);
 	if (!rc && d->sync)
 		rc = px_sync_start(d->sync, err);
+	if (!rc && px_control_start(c, d->sync, &d->control, err))
+		/* commands then say that the store is in use; nothing else is lost */
+		px_warn("daemon", "commands cannot reach this daemon: %s", err->msg);
 	if (!rc)
 		rc = signals_start(d, err);
 	return rc;
@@ -188,6 +191,7 @@ static void stop(struct daemon *d)
 	d->ending = true;
 	pthread_mutex_unlock(&d->parts);
 	px_webhook_stop(d->webhook);
+	px_control_stop(d->control);
 	if (d->sync)
 		px_sync_stop(d->sync);
 	if (d->ingest)

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdbool.h>
 
+#include "propexofs/control.h"
 #include "propexofs/daemon.h"
 #include "propexofs/feed.h"
 #include "propexofs/fs.h"
@@ -35,6 +36,7 @@ struct daemon {
 	struct px_fs *fs;
 	struct px_sync *sync;
 	struct px_webhook *webhook;
+	struct px_control *control;
 	pthread_t signals;
 	bool signals_started;
 	struct manager manager;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * once.c - `propexofs sync`: one pass without a mount.
+ * once.c - `propexofs sync`: one pass, by the daemon that has the store, or without one.
  *
  * Invariant: standard error gets a bar only when it is a terminal; otherwise a line every few
  * seconds, for logs.
@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "propexofs/clock.h"
+#include "propexofs/control.h"
 #include "propexofs/ingest.h"
 #include "propexofs/status.h"
 #include "propexofs/sync.h"
@@ -71,22 +72,33 @@ static void show(void *arg, const struct px_sync_progress *p)
 			(long long)p->done, (long long)p->expected, p->models_done, p->models, eta);
 }
 
-px_rc px_daemon_sync(const struct px_conf *conf, bool *ret_complete, struct px_err *err)
+px_rc px_daemon_sync(struct px_conf *conf, bool *ret_complete, struct px_err *err)
 {
 	const struct sigaction act = {.sa_handler = on_signal};
 	struct meter meter = {.terminal = isatty(STDERR_FILENO) == 1};
-	struct px_board *board = px_board_new();
+	struct px_board *board;
 	struct px_ingest *ingest = NULL;
 	struct px_sync *sync = NULL;
 	px_rc rc;
+	int fd;
 
-	if (!board)
-		return px_err_nomem(err);
-	px_board_set_conf(board, conf);
 	px_log_setup(PX_LOG_STDERR, conf->log_level == PX_LOG_INFO ? PX_LOG_WARN : conf->log_level);
 	(void)sigaction(SIGINT, &act, NULL);
 	(void)sigaction(SIGTERM, &act, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
+	if (!px_control_connect(conf->store, &fd, err)) {
+		rc = px_control_sync(fd, show, &meter, &stopped, ret_complete, err);
+		if (meter.terminal && meter.due_ms)
+			(void)fprintf(stderr, "\n");
+		return rc;
+	}
+	rc = px_conf_load_secrets(conf, true, err);
+	if (rc)
+		return rc;
+	board = px_board_new();
+	if (!board)
+		return px_err_nomem(err);
+	px_board_set_conf(board, conf);
 	rc = px_ingest_new(
 		&(struct px_ingest_options){
 			.store = conf->store,

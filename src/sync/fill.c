@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MARKS_SOON_MS = 1000, MARKS_LOOK = 1000 };
+
 static bool needs_walk(const struct sdir *d)
 {
 	return dir_due(d) && (!d->row.complete || d->refill);
@@ -83,6 +85,28 @@ void fill_schedule(struct px_sync *s)
 	}
 }
 
+/* Marks that nobody has looked at yet. */
+static bool has_fresh_marks(const struct px_sync *s)
+{
+	struct px_pending *list = NULL;
+	size_t count = 0;
+	bool fresh = false;
+
+	if (px_reader_pending(s->reader, 0, px_clock_forward_ms() + MARKS_SOON_MS, MARKS_LOOK,
+		    &list, &count, NULL))
+		return false;
+	for (size_t i = 0; i < count && !fresh; i++)
+		for (size_t k = 0; k < s->count && !fresh && !list[i].attempts; k++)
+			for (int m = 0; m < PX_MODEL_COUNT && !fresh; m++) {
+				const struct sdir *d = &s->integs[k]->dirs[m];
+
+				fresh = d->row.did == list[i].did && dir_due(d) &&
+					d->row.complete && d->failures < 3;
+			}
+	px_pending_free(list, count);
+	return fresh;
+}
+
 bool fill_idle(const struct px_sync *s)
 {
 	if (s->walks || s->jobs_out || px_api_waiting((struct px_api *)s->api, PX_PURPOSES))
@@ -101,7 +125,7 @@ bool fill_idle(const struct px_sync *s)
 				(is_account_wide(m) ? s->fees_failures < 3 : d->failures < 3))
 				return false;
 		}
-	return true;
+	return !has_fresh_marks(s);
 }
 
 bool fill_complete(const struct px_sync *s)

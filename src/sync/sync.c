@@ -347,6 +347,111 @@ static void tell_board(struct px_sync *s)
 	walk_progress(s, &stats);
 }
 
+/* ---- passes that others ask for ---- */
+
+static void report(const struct px_sync *s,
+	void (*progress)(void *arg, const struct px_sync_progress *p), void *arg)
+{
+	struct px_sync_progress p = {.eta_s = s->eta_s};
+
+	for (size_t i = 0; i < s->count; i++)
+		for (int m = 0; m < PX_MODEL_COUNT; m++) {
+			const struct sdir *d = &s->integs[i]->dirs[m];
+
+			if (!dir_due(d))
+				continue;
+			p.models++;
+			if (d->row.complete && !d->walk)
+				p.models_done++;
+			p.done += d->walk ? walk_applied(d->walk) : d->row.records;
+			p.expected += d->row.expected > d->row.records ? d->row.expected
+								       : d->row.records;
+			if (d->walk && !p.doing)
+				p.doing = d->row.model;
+		}
+	progress(arg, &p);
+}
+
+uint64_t px_sync_pass_begin(struct px_sync *s)
+{
+	uint64_t pass;
+
+	pthread_mutex_lock(&s->lock);
+	pass = ++s->pass_asked;
+	pthread_mutex_unlock(&s->lock);
+	wake(s);
+	return pass;
+}
+
+px_rc px_sync_pass_look(struct px_sync *s, uint64_t pass, struct px_sync_progress *p,
+	bool *complete, struct px_err *err)
+{
+	px_rc rc = PX_EBUSY;
+
+	pthread_mutex_lock(&s->lock);
+	*p = s->pass_progress;
+	*complete = s->pass_complete;
+	if (s->pass_ended >= pass) {
+		rc = s->pass_err.code;
+		*err = s->pass_err;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return rc;
+}
+
+struct px_api *px_sync_api(struct px_sync *s)
+{
+	return s->api;
+}
+
+static void keep_progress(void *arg, const struct px_sync_progress *p)
+{
+	struct px_sync *s = arg;
+
+	pthread_mutex_lock(&s->lock);
+	s->pass_progress = *p;
+	s->pass_progress.doing = NULL;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void pass_end(struct px_sync *s, const struct px_err *err)
+{
+	bool complete = fill_complete(s);
+
+	pthread_mutex_lock(&s->lock);
+	s->pass_ended = s->pass_taken;
+	s->pass_complete = complete;
+	memset(&s->pass_err, 0, sizeof s->pass_err);
+	if (err)
+		s->pass_err = *err;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void pass_step(struct px_sync *s)
+{
+	uint64_t asked, ended;
+
+	pthread_mutex_lock(&s->lock);
+	asked = s->pass_asked;
+	ended = s->pass_ended;
+	pthread_mutex_unlock(&s->lock);
+	if (asked > s->pass_taken) {
+		s->pass_taken = asked;
+		/* one that is being read may be older than what is asked for */
+		s->pass_list = s->lists_read + 1 + s->listing;
+		s->pass_failures = s->list_failures;
+		s->list_again = s->listing;
+		s->refresh_due_ms = 0;
+	}
+	if (s->pass_taken == ended)
+		return;
+	report(s, keep_progress, s);
+	if (s->list_failures > s->pass_failures)
+		pass_end(s, &s->list_err);
+	else if (s->lists_read >= s->pass_list && fill_idle(s))
+		pass_end(s, NULL);
+}
+
 static void loop_once(struct px_sync *s, bool refresh)
 {
 	int64_t now = px_clock_mono_ms();
@@ -354,6 +459,7 @@ static void loop_once(struct px_sync *s, bool refresh)
 	run_ended(s);
 	take_pokes(s);
 	take_settings(s);
+	pass_step(s);
 	if (refresh && !s->listing && now >= s->refresh_due_ms)
 		account_refresh(s);
 	webhooks_schedule(s);
@@ -478,29 +584,6 @@ void px_sync_free(struct px_sync *s)
 /* ---- one pass
  * ------------------------------------------------------------------------------------------------
  */
-
-static void report(const struct px_sync *s,
-	void (*progress)(void *arg, const struct px_sync_progress *p), void *arg)
-{
-	struct px_sync_progress p = {.eta_s = s->eta_s};
-
-	for (size_t i = 0; i < s->count; i++)
-		for (int m = 0; m < PX_MODEL_COUNT; m++) {
-			const struct sdir *d = &s->integs[i]->dirs[m];
-
-			if (!dir_due(d))
-				continue;
-			p.models++;
-			if (d->row.complete && !d->walk)
-				p.models_done++;
-			p.done += d->walk ? walk_applied(d->walk) : d->row.records;
-			p.expected += d->row.expected > d->row.records ? d->row.expected
-								       : d->row.records;
-			if (d->walk && !p.doing)
-				p.doing = d->row.model;
-		}
-	progress(arg, &p);
-}
 
 px_rc px_sync_once(struct px_sync *s, void (*progress)(void *arg, const struct px_sync_progress *p),
 	void *arg, const volatile bool *stop, bool *ret_complete, struct px_err *err)

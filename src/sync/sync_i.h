@@ -138,6 +138,15 @@ struct px_sync {
 	int64_t refused_ms;
 	int64_t board_due_ms;
 
+	/* passes that others asked for */
+	uint64_t pass_taken,
+		pass_list; /* the newest one begun; the reading of the list it waits for */
+	int pass_failures; /* list_failures when it began */
+	uint64_t pass_asked, pass_ended; /* guarded by: lock, as all up to pass_err */
+	struct px_sync_progress pass_progress;
+	bool pass_complete;
+	struct px_err pass_err; /* of the last one that ended; code 0: well */
+
 	pthread_t thread;
 	bool started;
 	_Atomic bool stop;

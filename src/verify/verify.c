@@ -77,8 +77,12 @@ static px_rc fetch(struct verifying *v, const char *path, struct reply *r, struc
 	memset(page, 0, sizeof *page);
 	rc = px_api_get(v->api, PX_FOR_SWEEP, path, 0, NULL, on_answer, r, err);
 	while (!rc && !r->done) {
-		if (v->stop && *v->stop)
+		if (v->stop && *v->stop) {
+			/* the request under way is answered while there is still a reply for it */
+			px_api_free(v->api);
+			v->api = NULL;
 			return px_err_set(err, PX_ECANCELED, "stopped");
+		}
 		px_api_step(v->api, px_clock_mono_ms() + STEP_MS);
 	}
 	if (!rc && r->rc) {
