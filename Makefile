@@ -42,7 +42,7 @@ ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now -Wl,--as-needed -pthread $(if $(SAN),$(O
 
 Q := $(if $(V),,@)
 
-MODULES  := base model codec conf api hooks store ingest sync verify control check webhook status fs daemon cli
+MODULES  := base model codec conf api hooks store ingest sync verify control check webhook metrics status fs daemon cli
 LIB_SRCS := $(sort $(wildcard $(addsuffix /*.c,$(addprefix src/,$(MODULES)))))
 SIM_SRCS := $(sort $(wildcard src/sim/*.c))
 UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c))

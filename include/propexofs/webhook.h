@@ -19,10 +19,11 @@
 
 struct px_webhook;
 
-/* Listens at conf->webhook_listen (HOST:PORT, port 0 takes a free one). PX_EUSAGE without a secret;
- * an address that is in use is named in err. conf, ingest and board outlive it. */
-px_rc px_webhook_start(const struct px_conf *conf, struct px_ingest *ingest, struct px_board *board,
-	struct px_webhook **ret, struct px_err *err);
+/* Listens at fd, which is taken over unless PX_EUSAGE; -1: at conf->webhook_listen (px_listen).
+ * PX_EUSAGE without a secret; an address that is in use is named in err. conf, ingest and board
+ * outlive it. */
+px_rc px_webhook_start(const struct px_conf *conf, int fd, struct px_ingest *ingest,
+	struct px_board *board, struct px_webhook **ret, struct px_err *err);
 /* From the next delivery on these are accepted (copied): at least one. Any thread. PX_ENOMEM with
  * nothing changed. */
 px_rc px_webhook_set_secrets(

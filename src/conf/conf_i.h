@@ -75,8 +75,9 @@ bool px_same_text(const char *a, const char *b);
 typedef px_rc px_setter(struct px_load *l, const struct px_option *o, const char *value, bool keep,
 	struct px_err *err);
 px_setter px_set_switch, px_set_int, px_set_path, px_set_text, px_set_model, px_set_level,
-	px_set_url, px_set_listen, px_set_mask, px_set_user, px_set_group, px_set_account,
-	px_set_incomplete, px_set_config, px_set_options, px_set_ignored, px_set_command;
+	px_set_url, px_set_listen, px_set_receiver, px_set_mask, px_set_user, px_set_group,
+	px_set_account, px_set_incomplete, px_set_config, px_set_options, px_set_ignored,
+	px_set_command;
 
 /* ---- files and directories ---- */
 

@@ -16,6 +16,7 @@
 #include <strings.h>
 
 #include "propexofs/api.h"
+#include "propexofs/listen.h"
 #include "propexofs/model.h"
 
 static void *field(struct px_load *l, const struct px_option *o)
@@ -218,6 +219,33 @@ px_rc px_set_listen(struct px_load *l, const struct px_option *o, const char *va
 			"'%s' is not HOST:PORT with a port from 0 to 65535 (IPv6: [ADDRESS]:PORT)",
 			value);
 	return keep ? keep_string(field(l, o), value, err) : PX_OK;
+}
+
+/* The same, or unix:PATH: the daemon has another working directory, so PATH becomes absolute. */
+px_rc px_set_receiver(struct px_load *l, const struct px_option *o, const char *value, bool keep,
+	struct px_err *err)
+{
+	static const char prefix[] = "unix:";
+	char *path = NULL, address[sizeof prefix + PX_LISTEN_PATH_MAX];
+	px_rc rc;
+
+	if (strncmp(value, prefix, sizeof prefix - 1) != 0)
+		return px_set_listen(l, o, value, keep, err);
+	value += sizeof prefix - 1;
+	if (!*value)
+		return px_err_set(err, PX_EUSAGE, "unix: names no socket file");
+	rc = px_path_absolute(
+		l->base ? l->base : l->c->origin.cwd, l->base != NULL, value, &path, err);
+	if (!rc && strlen(path) > PX_LISTEN_PATH_MAX)
+		rc = px_err_set(err, PX_EUSAGE, "the path of a socket has at most %d bytes",
+			PX_LISTEN_PATH_MAX);
+	if (!rc) {
+		memcpy(address, prefix, sizeof prefix - 1);
+		memcpy(address + sizeof prefix - 1, path, strlen(path) + 1);
+		rc = keep ? keep_string(field(l, o), address, err) : PX_OK;
+	}
+	free(path);
+	return rc;
 }
 
 px_rc px_set_mask(struct px_load *l, const struct px_option *o, const char *value, bool keep,

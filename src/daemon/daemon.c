@@ -5,7 +5,7 @@
  * Start: configuration, log, daemonise, the user it runs as, then what must not cross a fork:
  * board, feed, ingest (which takes the store's lock), the mount, the threads, sync; then the parent
  * is told, and the main thread serves. Stop is the reverse: when the request thread has returned,
- * receiver, sync, ingest, signals, the mount, the store.
+ * receiver and metrics, sync, ingest, signals, the mount, the store.
  *
  * Invariants: whatever can be refused is refused before the parent returns, in one line; signals
  * are handled by one thread that waits for them, never by a handler; no secret can be in a core
@@ -25,6 +25,8 @@
 #include <unistd.h>
 
 #include "propexofs/log.h"
+
+static const char UNIX[] = "unix:";
 
 /* ---- texts
  * -------------------------------------------------------------------------------------------------
@@ -100,12 +102,16 @@ static px_rc start(struct daemon *d, struct px_err *err)
 {
 	const struct px_conf *c = d->conf;
 	const struct px_renderer renderer = {.render = render, .arg = d};
+	bool listens = c->webhook_listen || d->handed.webhook >= 0;
 	px_rc rc = refuse_below(c->mountpoint, c->store, "the store", err);
 
 	if (!rc)
 		rc = refuse_below(c->mountpoint, c->api_key_file, "the key file", err);
 	if (!rc)
 		rc = refuse_below(c->mountpoint, getenv("TMPDIR"), "TMPDIR", err);
+	if (!rc && c->webhook_listen && !strncmp(c->webhook_listen, UNIX, sizeof UNIX - 1))
+		rc = refuse_below(c->mountpoint, c->webhook_listen + sizeof UNIX - 1,
+			"the receiver's socket", err);
 	if (rc)
 		return rc;
 	/* a mount that a killed daemon left behind may keep its last thread, and so the store's
@@ -129,7 +135,7 @@ static px_rc start(struct daemon *d, struct px_err *err)
 			.store = c->store,
 			.api_url = c->api_url,
 			.history_days = c->history_days,
-			.listens = c->webhook_listen != NULL,
+			.listens = listens,
 			.feed = d->feed,
 			.board = d->board,
 		},
@@ -173,8 +179,12 @@ static px_rc start(struct daemon *d, struct px_err *err)
 	}
 	/* the receiver listens before the first list is asked for: what happens meanwhile is not
 	 * missed */
-	if (!rc && c->webhook_listen)
-		rc = px_webhook_start(c, d->ingest, d->board, &d->webhook, err);
+	if (!rc && listens)
+		rc = px_webhook_start(c, d->handed.webhook, d->ingest, d->board, &d->webhook, err);
+	else if (!rc && c->webhook_url)
+		px_warn("daemon", "webhook-url is set, but nothing listens: set webhook-listen");
+	if (!rc && (c->metrics_listen || d->handed.metrics >= 0))
+		rc = px_metrics_start(c, d->handed.metrics, d->board, d->fs, &d->metrics, err);
 	if (!rc && d->sync)
 		rc = px_sync_start(d->sync, err);
 	if (!rc && px_control_start(c, d->sync, &d->control, err))
@@ -192,6 +202,7 @@ static void stop(struct daemon *d)
 	pthread_mutex_unlock(&d->parts);
 	px_webhook_stop(d->webhook);
 	px_control_stop(d->control);
+	px_metrics_stop(d->metrics);
 	if (d->sync)
 		px_sync_stop(d->sync);
 	if (d->ingest)
@@ -264,9 +275,10 @@ static px_rc detach(struct px_err *err)
 	return PX_OK;
 }
 
-static px_rc serve(const struct px_conf *conf, int fd, struct px_err *err)
+static px_rc serve(
+	const struct px_conf *conf, const struct handed *handed, int fd, struct px_err *err)
 {
-	struct daemon d = {.conf = conf, .parts = PTHREAD_MUTEX_INITIALIZER};
+	struct daemon d = {.conf = conf, .handed = *handed, .parts = PTHREAD_MUTEX_INITIALIZER};
 	sigset_t set;
 	px_rc rc;
 
@@ -296,14 +308,17 @@ static px_rc serve(const struct px_conf *conf, int fd, struct px_err *err)
 
 px_rc px_daemon_mount(const struct px_conf *conf, bool *ret_parent, struct px_err *err)
 {
+	struct handed handed;
 	int fds[2];
 	pid_t pid;
-	px_rc rc;
+	px_rc rc = sockets_take(&handed, err);
 
 	*ret_parent = false;
+	if (rc)
+		return rc;
 	if (conf->foreground) {
 		px_log_setup(PX_LOG_STDERR, conf->log_level);
-		return serve(conf, -1, err);
+		return serve(conf, &handed, -1, err);
 	}
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return px_err_sys(err, errno, "pipe");
@@ -328,5 +343,5 @@ px_rc px_daemon_mount(const struct px_conf *conf, bool *ret_parent, struct px_er
 		tell(fds[1], rc, err);
 		return rc;
 	}
-	return serve(conf, fds[1], err);
+	return serve(conf, &handed, fds[1], err);
 }

@@ -12,6 +12,7 @@
 #include "propexofs/feed.h"
 #include "propexofs/fs.h"
 #include "propexofs/ingest.h"
+#include "propexofs/metrics.h"
 #include "propexofs/status.h"
 #include "propexofs/sync.h"
 #include "propexofs/webhook.h"
@@ -26,6 +27,11 @@ struct manager {
 	struct px_reader *reader;
 };
 
+/* Listening sockets, -1: none. */
+struct handed {
+	int webhook, metrics;
+};
+
 struct daemon {
 	const struct px_conf *conf; /* as started */
 	struct px_conf *live;	    /* as read again last, or NULL. Signal thread */
@@ -35,8 +41,10 @@ struct daemon {
 	struct px_reader *reader; /* of the renderer: request thread */
 	struct px_fs *fs;
 	struct px_sync *sync;
+	struct handed handed; /* until receiver and metrics have taken them over */
 	struct px_webhook *webhook;
 	struct px_control *control;
+	struct px_metrics *metrics;
 	pthread_t signals;
 	bool signals_started;
 	struct manager manager;
@@ -55,6 +63,12 @@ px_rc user_assume(const struct px_conf *c, struct px_err *err);
 px_rc user_raise(const struct px_conf *c, struct px_err *err);
 /* Gives all of it up: root, and any capability when not root. */
 px_rc user_settle(const struct px_conf *c, struct px_err *err);
+
+/* ---- sockets.c */
+
+/* What the service manager hands over: to this process, so before it forks. One named "metrics" is
+ * for metrics, any other for webhooks. PX_EUSAGE: what we cannot use. */
+px_rc sockets_take(struct handed *ret, struct px_err *err);
 
 /* ---- signals.c */
 

@@ -13,21 +13,16 @@
  */
 #include "propexofs/webhook.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <microhttpd.h>
-#include <netdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "propexofs/clock.h"
 #include "propexofs/codec.h"
+#include "propexofs/listen.h"
 #include "propexofs/log.h"
 
 enum {
@@ -42,6 +37,7 @@ struct px_webhook {
 	struct px_ingest *ingest;
 	struct px_board *board;
 	struct MHD_Daemon *mhd;
+	const char *made; /* address whose socket file goes with the receiver; NULL: none */
 	char path[256];
 	pthread_mutex_t lock;
 	struct px_webhook_stats stats; /* guarded by: lock */
@@ -331,70 +327,6 @@ px_rc px_webhook_set_secrets(
  * -------------------------------------------------------------------------------------------------
  */
 
-static px_rc split_address(const char *address, char host[128], char port[16], struct px_err *err)
-{
-	const char *colon = strrchr(address, ':');
-	size_t len = colon ? (size_t)(colon - address) : 0;
-
-	if (!colon || !colon[1] || len >= 128 || strlen(colon + 1) >= 16 ||
-		strspn(colon + 1, "0123456789") != strlen(colon + 1))
-		return px_err_set(err, PX_EUSAGE, "webhook-listen: %s is not HOST:PORT", address);
-	if (address[0] == '[' && len > 1 && address[len - 1] == ']') {
-		address++;
-		len -= 2;
-	}
-	memcpy(host, address, len);
-	host[len] = '\0';
-	memcpy(port, colon + 1, strlen(colon + 1) + 1);
-	return PX_OK;
-}
-
-static px_rc listen_at(const char *address, int *ret_fd, struct px_err *err)
-{
-	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-	struct addrinfo *list = NULL;
-	char host[128], port[16];
-	px_rc rc = split_address(address, host, port, err);
-	int fd = -1, why = 0, on = 1;
-
-	if (rc)
-		return rc;
-	why = getaddrinfo(*host ? host : "127.0.0.1", port, &hints, &list);
-	if (why)
-		return px_err_set(
-			err, PX_EUSAGE, "webhook-listen: %s: %s", address, gai_strerror(why));
-	for (struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
-		fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol);
-		if (fd < 0) {
-			why = errno;
-			continue;
-		}
-		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-		if (bind(fd, a->ai_addr, a->ai_addrlen) || listen(fd, 1024)) {
-			why = errno;
-			(void)close(fd);
-			fd = -1;
-		}
-	}
-	freeaddrinfo(list);
-	if (fd < 0)
-		return px_err_sys(err, why, "cannot listen for webhooks at %s", address);
-	*ret_fd = fd;
-	return PX_OK;
-}
-
-static void name_of(int fd, char *out, size_t size)
-{
-	struct sockaddr_storage a;
-	socklen_t len = sizeof a;
-	char host[64] = "", port[16] = "";
-
-	if (!getsockname(fd, (struct sockaddr *)&a, &len))
-		(void)getnameinfo((struct sockaddr *)&a, len, host, sizeof host, port, sizeof port,
-			NI_NUMERICHOST | NI_NUMERICSERV);
-	(void)snprintf(out, size, a.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
-}
-
 /* The path of the public address, "/" when it has none, so that a proxy need not rewrite. */
 static px_rc path_of(const char *url, char *out, size_t size, struct px_err *err)
 {
@@ -412,23 +344,33 @@ static px_rc path_of(const char *url, char *out, size_t size, struct px_err *err
 	return PX_OK;
 }
 
-px_rc px_webhook_start(const struct px_conf *conf, struct px_ingest *ingest, struct px_board *board,
-	struct px_webhook **ret, struct px_err *err)
+static void shut(const char *made, int fd)
 {
+	if (made)
+		px_listen_remove(made);
+	(void)close(fd);
+}
+
+px_rc px_webhook_start(const struct px_conf *conf, int fd, struct px_ingest *ingest,
+	struct px_board *board, struct px_webhook **ret, struct px_err *err)
+{
+	const char *made = NULL;
 	struct px_webhook *w;
-	int fd = -1;
 	px_rc rc;
 
 	if (!conf->webhook_secret_count)
 		return px_err_set(err, PX_EUSAGE,
 			"webhook-listen needs a secret: set webhook-secret-file or "
 			"PROPEXO_WEBHOOK_SECRET");
-	rc = listen_at(conf->webhook_listen, &fd, err);
-	if (rc)
-		return rc;
+	if (fd < 0) {
+		rc = px_listen(conf->webhook_listen, "webhooks", &fd, err);
+		if (rc)
+			return rc;
+		made = conf->webhook_listen;
+	}
 	w = calloc(1, sizeof *w);
 	if (!w) {
-		(void)close(fd);
+		shut(made, fd);
 		return px_err_nomem(err);
 	}
 	w->ingest = ingest;
@@ -439,13 +381,14 @@ px_rc px_webhook_start(const struct px_conf *conf, struct px_ingest *ingest, str
 		rc = px_webhook_set_secrets(
 			w, conf->webhook_secrets, conf->webhook_secret_count, err);
 	if (rc) {
-		(void)close(fd);
+		shut(made, fd);
 		pthread_mutex_destroy(&w->lock);
 		free(w);
 		return rc;
 	}
 	w->stats.listening = true;
-	name_of(fd, w->stats.address, sizeof w->stats.address);
+	w->made = made;
+	px_listen_name(fd, w->stats.address, sizeof w->stats.address);
 	w->mhd = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL |
 					  MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC,
 		0, NULL, NULL, handle, w, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
@@ -453,12 +396,11 @@ px_rc px_webhook_start(const struct px_conf *conf, struct px_ingest *ingest, str
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(64 << 10), MHD_OPTION_NOTIFY_COMPLETED,
 		completed, w, MHD_OPTION_END);
 	if (!w->mhd) {
-		(void)close(fd);
+		shut(made, fd);
 		secrets_free(w->secrets, w->secret_count);
 		pthread_mutex_destroy(&w->lock);
 		free(w);
-		return px_err_set(err, PX_EIO, "cannot start the webhook receiver at %s",
-			conf->webhook_listen);
+		return px_err_set(err, PX_EIO, "cannot start the webhook receiver");
 	}
 	px_board_set_webhooks(board, &w->stats);
 	px_info("webhook", "listening at=%s path=%s", w->stats.address, w->path);
@@ -473,6 +415,8 @@ void px_webhook_stop(struct px_webhook *w)
 	if (!w)
 		return;
 	w->stopping = true;
+	if (w->made)
+		px_listen_remove(w->made);
 	fd = MHD_quiesce_daemon(w->mhd);
 	if (fd != MHD_INVALID_SOCKET)
 		(void)close(fd);

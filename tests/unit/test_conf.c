@@ -154,6 +154,7 @@ IS_TEXT(api_key_command, "pass propexo")
 IS_TEXT(webhook_listen, "[::1]:0")
 IS_TEXT(webhook_secret_file, "/keys/hook")
 IS_TEXT(webhook_url, "https://hook.example.com/in")
+IS_TEXT(metrics_listen, "127.0.0.1:0")
 IS(log_level, c->log_level == PX_LOG_DEBUG)
 IS_TEXT(mountpoint, "/mnt/p")
 IS(foreground, c->foreground)
@@ -172,6 +173,7 @@ IS(watch, c->watch)
 IS(wait, c->wait_s == 5)
 IS(sample, c->sample == 7)
 IS(follow, c->follow)
+IS(dry_run, c->dry_run)
 IS(since, c->since.count == 1 && !strcmp(c->since.list[0], "12"))
 IS(exec, c->exec.count == 1 && !strcmp(c->exec.list[0], "cat"))
 IS(max_age, c->max_age_s == 0)
@@ -194,6 +196,7 @@ static const struct sample samples[] = {
 	{"webhook-listen", "[::1]:0", is_webhook_listen, 0},
 	{"webhook-secret-file", "/keys/hook", is_webhook_secret_file, 0},
 	{"webhook-url", "https://hook.example.com/in", is_webhook_url, 0},
+	{"metrics-listen", "127.0.0.1:0", is_metrics_listen, 0},
 	{"log-level", "debug", is_log_level, 0},
 	{"mountpoint", "/mnt/p", is_mountpoint, 0},
 	{"foreground", NULL, is_foreground, 0},
@@ -212,6 +215,7 @@ static const struct sample samples[] = {
 	{"wait", "5", is_wait, PX_CMD_READY},
 	{"sample", "7", is_sample, PX_CMD_VERIFY},
 	{"follow", NULL, is_follow, PX_CMD_EVENTS},
+	{"dry-run", NULL, is_dry_run, PX_CMD_WEBHOOKS},
 	{"since", "12", is_since, PX_CMD_EVENTS},
 	{"exec", "cat", is_exec, PX_CMD_EVENTS},
 	{"max-age", "0", is_max_age, PX_CMD_READY},
@@ -451,7 +455,12 @@ static void values_have_bounds(void **state)
 		{"--webhook-listen", ":8080"},
 		{"--webhook-listen", "localhost:65536"},
 		{"--webhook-listen", "::1:80"},
-		{"--webhook-listen", "unix:/run/x"},
+		{"--webhook-listen", "unix:"},
+		{"--webhook-listen",
+			"unix:/run/a-path-of-a-socket-that-is-longer-than-the-107-bytes-that-the-"
+			"system-has-room-for-in-an-address-of-one-of-them"},
+		{"--metrics-listen", "unix:/run/x"},
+		{"--metrics-listen", "9100"},
 		{"--webhook-url", "http://public.example.com/x"},
 		{"--offline=maybe", NULL},
 		{"-ouid=no-such-user-here", NULL},
@@ -467,6 +476,7 @@ static void values_have_bounds(void **state)
 		"--rate-share=100", "--connections=1", "--history=0",
 		"--api-url=http://127.0.0.1:9", "--api-url=http://[::1]:9",
 		"--api-url=http://localhost", "--offline=No", "--webhook-listen=0.0.0.0:65535",
+		"--webhook-listen=unix:/run/x", "--metrics-listen=[::1]:9100",
 		"--webhook-url=http://localhost:1/x", "--integration=a/ü", "-ouid=root,gid=root",
 		"-odmask=777"};
 
@@ -503,7 +513,7 @@ static void usage_errors_name_the_option(void **state)
 	assert_refused(load(PX_CMD_MOUNT, "--json", NULL), "--json");
 	assert_refused(load(PX_CMD_READY, "--refresh", "1", NULL), "--refresh");
 	assert_refused(load(PX_CMD_MOUNT, "--redact", "a.b", NULL), "--redact");
-	assert_refused(load(PX_CMD_MOUNT, "--metrics-listen", "a:1", NULL), "--metrics-listen");
+	assert_refused(load(PX_CMD_SYNC, "--metrics-listen", "a:1", NULL), "--metrics-listen");
 	assert_refused(load(PX_CMD_MOUNT, "--api-key-command", "", NULL), "--api-key-command");
 	assert_refused(load(PX_CMD_STATUS, "--api-key-command", "x", NULL), "--api-key-command");
 	assert_refused(load(PX_CMD_MOUNT, "-o", "setuid=x", NULL), "setuid");

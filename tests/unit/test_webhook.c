@@ -90,7 +90,7 @@ static int set_up(void **state)
 		   &w->ingest, &err),
 		&err);
 	ok(px_ingest_start(w->ingest, &err), &err);
-	ok(px_webhook_start(&w->conf, w->ingest, w->board, &w->webhook, &err), &err);
+	ok(px_webhook_start(&w->conf, -1, w->ingest, w->board, &w->webhook, &err), &err);
 	px_board_view(w->board, &view);
 	(void)snprintf(w->address, sizeof w->address, "%s", view.webhooks.address);
 	*state = w;
@@ -211,11 +211,13 @@ static void what_is_refused_at_start(void **state)
 	struct px_err err = {0};
 
 	conf.webhook_listen = w->address;
-	assert_int_not_equal(px_webhook_start(&conf, w->ingest, w->board, &second, &err), PX_OK);
+	assert_int_not_equal(
+		px_webhook_start(&conf, -1, w->ingest, w->board, &second, &err), PX_OK);
 	assert_non_null(strstr(err.msg, w->address));
 	conf.webhook_listen = (char *)"127.0.0.1:0";
 	conf.webhook_secret_count = 0;
-	assert_int_equal(px_webhook_start(&conf, w->ingest, w->board, &second, &err), PX_EUSAGE);
+	assert_int_equal(
+		px_webhook_start(&conf, -1, w->ingest, w->board, &second, &err), PX_EUSAGE);
 	assert_null(second);
 }
 
