@@ -40,8 +40,9 @@ static const struct px_command commands[] = {
 	{.name = "sync",
 		.bit = PX_CMD_SYNC,
 		.synopsis = "sync [options]",
-		.summary = "bring the mirror up to date once, without a mount",
-		.details = "Exits with 3 when the mirror is not complete afterwards.",
+		.summary = "bring the mirror up to date once",
+		.details = "A daemon that serves the store does it; without one it is done here. "
+			   "Exits with 3 when\nthe mirror is not complete afterwards.",
 		.run = px_cmd_sync},
 	{.name = "status",
 		.bit = PX_CMD_STATUS,
