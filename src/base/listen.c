@@ -111,7 +111,7 @@ px_rc px_listen(const char *address, const char *what, int *ret_fd, struct px_er
 	struct sockaddr_un local = {.sun_family = AF_UNIX};
 	const char *path = unix_path(address);
 	struct addrinfo *list = NULL;
-	char host[128], port[16];
+	char host[128] = "", port[16] = "";
 	px_rc rc;
 	int why;
 

@@ -96,7 +96,8 @@ px_rc px_metrics_start(const struct px_conf *conf, int fd, struct px_board *boar
 		m->board = board;
 		m->fs = fs;
 		px_listen_name(fd, name, sizeof name);
-		m->mhd = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL, 0, NULL,
+		m->mhd = MHD_start_daemon(
+			MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_USE_ITC, 0, NULL,
 			NULL, handle, m, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
 			(unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
 			MHD_OPTION_END);
@@ -118,9 +119,15 @@ px_rc px_metrics_start(const struct px_conf *conf, int fd, struct px_board *boar
 
 void px_metrics_stop(struct px_metrics *m)
 {
+	MHD_socket fd;
+
 	if (!m)
 		return;
-	MHD_stop_daemon(m->mhd); /* closes the socket */
+	/* taken back and closed, not shut down: what the service manager handed over is its own */
+	fd = MHD_quiesce_daemon(m->mhd);
+	if (fd != MHD_INVALID_SOCKET)
+		(void)close(fd);
+	MHD_stop_daemon(m->mhd);
 	px_reader_close(m->reader);
 	free(m);
 }

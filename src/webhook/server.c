@@ -417,6 +417,7 @@ void px_webhook_stop(struct px_webhook *w)
 	w->stopping = true;
 	if (w->made)
 		px_listen_remove(w->made);
+	/* taken back and closed, not shut down: what the service manager handed over is its own */
 	fd = MHD_quiesce_daemon(w->mhd);
 	if (fd != MHD_INVALID_SOCKET)
 		(void)close(fd);

@@ -128,3 +128,23 @@ handed() {
     --store "$T/store.db" --log-level error "$M"
   [ "$status" = 2 ] && [[ $output == *"needs a secret"* ]] || fail "$output"
 }
+
+@test "sockets that were handed over outlive a daemon: what arrives while there is none waits for the next" {
+  cat >"$T/twice" <<'END'
+for _ in 1 2; do (LISTEN_PID=$BASHPID exec "$@"); done
+END
+  "$BIN/tests/handover" webhook="unix:$S" metrics="unix:$T/metrics" -- bash "$T/twice" "$BIN/propexofs" mount -f --api-url "$URL" \
+    --api-key-file "$T/key" --store "$T/store.db" --webhook-secret-file "$T/secret" "$M" >"$T/where" 2>"$T/log" 3>&- &
+  echo $! >"$T/daemon.pid"
+  until_true 20 serves
+  over_unix
+  curl -fsS -m 10 --unix-socket "$T/metrics" http://localhost/metrics >/dev/null
+  # the daemon cannot be mounted again before it is gone: what is sent in between is in the socket's queue
+  "$BIN/propexofs" umount "$M"
+  over_unix
+  curl -fsS -m 10 --unix-socket "$T/metrics" http://localhost/metrics | grep -q '^propexofs_webhook_received_total 1$'
+  until_true 20 serves
+  "$BIN/propexofs" umount "$M"
+  until_true 20 ended "$(cat "$T/daemon.pid")"
+  rm "$T/daemon.pid"
+}
