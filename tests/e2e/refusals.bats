@@ -34,7 +34,8 @@ mount_args() { echo mount --api-url "$URL" --api-key-file "$T/key" --store "$T/o
   start_daemon
   mkdir "$T/second"
   refused 1 "$(cat "$T/daemon.pid")" "$BIN/propexofs" mount --api-url "$URL" --api-key-file "$T/key" --store "$T/store.db" "$T/second"
-  refused 1 "$(cat "$T/daemon.pid")" "$BIN/propexofs" sync --api-url "$URL" --api-key-file "$T/key" --store "$T/store.db"
+  mkdir "$T/other"
+  refused 1 "$(cat "$T/daemon.pid")" "$BIN/propexofs" mount --api-url "$URL" --api-key-file "$T/key" --store "$T/store.db" "$T/other"
   ready
 }
 
