@@ -34,8 +34,6 @@ mount_args() { echo mount --api-url "$URL" --api-key-file "$T/key" --store "$T/o
   start_daemon
   mkdir "$T/second"
   refused 1 "$(cat "$T/daemon.pid")" "$BIN/propexofs" mount --api-url "$URL" --api-key-file "$T/key" --store "$T/store.db" "$T/second"
-  mkdir "$T/other"
-  refused 1 "$(cat "$T/daemon.pid")" "$BIN/propexofs" mount --api-url "$URL" --api-key-file "$T/key" --store "$T/store.db" "$T/other"
   ready
 }
 
