@@ -68,9 +68,9 @@ static px_rc settings(struct px_db *db, bool write, struct px_err *err)
 			"PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY",
 			err);
 	} else {
+		/* not mapped: every page that was ever read would count as resident */
 		rc = px_db_exec(db,
-			"PRAGMA query_only=1; PRAGMA cache_size=-4096; PRAGMA mmap_size=1073741824",
-			err);
+			"PRAGMA query_only=1; PRAGMA cache_size=-4096; PRAGMA mmap_size=0", err);
 	}
 	return rc;
 }
