@@ -344,9 +344,8 @@ static void hydrate_dir(
 	if (!d->row.enabled || d->since_out)
 		return;
 	for (size_t i = 0; i < count; i++) {
-		int64_t asked_ms = list[i].attempts ? list[i].not_before_ms : list[i].since_ms;
-
-		if (asked_ms <= d->since_tried_ms)
+		/* not_before follows the newest cause, since the oldest */
+		if (list[i].not_before_ms <= d->since_tried_ms)
 			continue; /* a walk has not brought it: by id */
 		fresh++;
 		if (list[i].since_ms < oldest)

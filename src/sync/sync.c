@@ -566,7 +566,9 @@ void px_sync_free(struct px_sync *s)
 	px_sync_stop(s);
 	px_api_free(s->api); /* its callbacks find every walk still there */
 	s->api = NULL;
-	run_ended(s);
+	/* the end of one may submit another, which the writer refuses at once */
+	while (s->ended)
+		run_ended(s);
 	walk_free_all(s);
 	hydrate_free(s);
 	diffs_free(s);
