@@ -14,7 +14,7 @@ setup() {
 teardown() { finish; }
 
 # What the status says: records, progress in thousandths, seconds that remain.
-told() { jq -r '.models.residents | "\(.records) \(.progress * 1000 | floor) \(.eta_seconds // -1)"' "$M"/integrations/*/status.json; }
+told() { jq -r '.models.residents | "\(.records) \((.progress // 0) * 1000 | floor) \(.eta_seconds // -1)"' "$M"/integrations/*/status.json; }
 
 progress() { told | cut -d ' ' -f 2; }
 beyond() { [ "$(progress)" -ge "$1" ]; }
@@ -48,6 +48,7 @@ now() { awk -v rate="$RATE" '{ printf "%d\n", $1 * rate }' /proc/uptime; }
     { left = end - $1; off = $4 - left; if (off < 0) off = -off; n++
       if (off > left / 5 + 3 * rate) { bad++; printf "%s of a thousand: said %d s, took %d s\n", $3, $4, left } }
     END { print n " times asked, " bad + 0 " times wrong"; exit n < 5 || bad > n / 20 }' "$T/told" >"$T/judged" || fail "$(tail -n 20 "$T/judged")"
+  echo "# $(tail -n 1 "$T/judged")" >&3
   [ "$(stat_of '.by_status["429"] // 0')" = 0 ]
   check_tree
 }

@@ -45,7 +45,7 @@ start_sim() {
   rm -f "$T/port"
   "$BIN/propexofs-sim" --port-file "$T/port" "$@" >"$T/sim.log" 2>&1 3>&- &
   echo $! >"$T/sim.pid"
-  until_true 20 test -s "$T/port" || { cat "$T/sim.log"; return 1; }
+  until_true 120 test -s "$T/port" || { cat "$T/sim.log"; return 1; }
   URL=http://127.0.0.1:$(cat "$T/port")
   export URL
 }
@@ -71,7 +71,8 @@ control() {
 
 stat_of() { control GET stats | jq -r "$1"; }
 
-truth() { control GET truth >"$T/truth"; }
+# A million records are 1.5 GB.
+truth() { curl -fsS -m 600 "$URL/_control/truth" >"$T/truth"; }
 
 # ---- the daemon ----
 
@@ -99,7 +100,18 @@ kill_daemon() {
   rm -f "$T/daemon.pid"
 }
 
-ready() { "$BIN/propexofs" ready --wait "${1:-60}" "$M"; }
+# ready [SECONDS]: real ones, however fast the shared clock runs.
+ready() {
+  local end=$((SECONDS + ${1:-60})) rc
+  until "$BIN/propexofs" ready --wait 1 "$M" >"$T/ready" 2>&1; do
+    rc=$?
+    if [ "$rc" != 3 ] || [ "$SECONDS" -ge "$end" ]; then
+      cat "$T/ready"
+      return "$rc"
+    fi
+    sleep 0.05
+  done
+}
 
 # sweep_now: the clock that daemon and simulator share goes on by 8 days, more than --sweep: every list is read again.
 sweep_now() {

@@ -96,6 +96,8 @@ static int64_t make_dir(struct px_writer *w)
 
 	ok(px_writer_integration_put(w, &i, &fresh, &changed, NULL));
 	ok(px_writer_dir_get(w, i.iid, "residents", &d, &fresh, NULL));
+	d.enabled = true;
+	ok(px_writer_dir_state(w, &d, NULL));
 	did = d.did;
 	px_dir_release(&d);
 	return did;
