@@ -153,8 +153,8 @@ void px_account_job_release(struct px_account_job *a);
  */
 struct px_note_job {
 	struct px_job job;
-	struct px_integration integration; /* with put_integration: px_writer_integration_state */
-	bool put_integration;
+	int64_t reconciled_iid; /* with it: px_writer_integration_reconciled */
+	int64_t filled_ms, reconciled_ms;
 	struct px_dir dir; /* with put_dir */
 	bool put_dir;
 	int64_t file_iid;

@@ -63,7 +63,11 @@ px_rc px_writer_integrations_listed(
 	struct px_writer *w, const char *const *ids, size_t count, struct px_err *err);
 px_rc px_writer_integration_state(
 	struct px_writer *w, const struct px_integration *i, struct px_err *err);
-/* writes models_known, the *_ms, error, mtime_ns (never backwards) of i->iid */
+/* writes models_known, last_event_ms, error, mtime_ns (never backwards) of i->iid */
+/* All of it is stored as the API had it at reconciled_ms, which never goes back; filled_ms counts
+ * the first time only. */
+px_rc px_writer_integration_reconciled(struct px_writer *w, int64_t iid, int64_t filled_ms,
+	int64_t reconciled_ms, struct px_err *err);
 
 /* Makes the row when (iid, model) is new; fills did. */
 px_rc px_writer_dir_get(struct px_writer *w, int64_t iid, const char *model, struct px_dir *ret,

@@ -31,15 +31,13 @@ static bool truth(struct px_span object, const char *key)
 	return px_json_bool(px_json_member(object, key), false);
 }
 
-/* When the mirror of an integration was last known to be right: at the last refresh, or when it was
- * reconciled by itself, but not after the oldest change that waits to be applied. */
-static int64_t right_at(struct px_span integration, int64_t refreshed_ms)
+/* When the mirror of an integration was last known to be right, but not after the oldest change
+ * that waits to be applied. */
+static int64_t right_at(struct px_span integration)
 {
 	int64_t at = time_of(integration, "reconciled_at");
 	int64_t pending = time_of(integration, "oldest_pending_event_at");
 
-	if (refreshed_ms > at)
-		at = refreshed_ms;
 	return pending && pending < at ? pending : at;
 }
 
@@ -60,7 +58,7 @@ int px_ready_judge(
 	const char *status, size_t len, int64_t now_ms, int max_age_s, struct px_buf *why)
 {
 	struct px_span root = {status, len}, none, one, worst = {0};
-	int64_t refreshed, oldest;
+	int64_t oldest;
 	struct px_json_walk w;
 	bool any = false;
 
@@ -72,7 +70,7 @@ int px_ready_judge(
 		px_buf_adds(why, "not complete: the list of integrations has not been read yet");
 		return PX_EXIT_INCOMPLETE;
 	}
-	refreshed = oldest = time_of(root, "refreshed_at");
+	oldest = time_of(root, "refreshed_at");
 	px_json_walk_init(&w, px_json_member(root, "integrations"));
 	while (px_json_walk_next(&w, &none, &one)) {
 		int64_t at;
@@ -84,7 +82,10 @@ int px_ready_judge(
 			name_integration(one, why);
 			return PX_EXIT_INCOMPLETE;
 		}
-		at = right_at(one, refreshed);
+		/* what nothing is expected from does not age */
+		if (px_json_string_is(px_json_member(one, "phase"), "disabled"))
+			continue;
+		at = right_at(one);
 		if (!any || at < oldest) {
 			oldest = at;
 			worst = one;
@@ -98,7 +99,7 @@ int px_ready_judge(
 	if (max_age_s < 0 || (oldest && now_ms - oldest <= max_age_s * INT64_C(1000)))
 		return PX_EXIT_DONE;
 	if (!oldest) {
-		px_buf_adds(why, "too old: not refreshed since it was mounted");
+		px_buf_adds(why, "too old: it has never been read in full");
 		return PX_EXIT_TOO_OLD;
 	}
 	px_buf_addf(why, "too old: last known to be right %lld s ago",

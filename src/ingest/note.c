@@ -11,8 +11,9 @@ static px_rc note_run(struct px_ingest_tx *tx, struct px_job *job, struct px_err
 	bool changed;
 	px_rc rc = PX_OK;
 
-	if (n->put_integration)
-		rc = px_writer_integration_state(tx->writer, &n->integration, err);
+	if (n->reconciled_iid)
+		rc = px_writer_integration_reconciled(
+			tx->writer, n->reconciled_iid, n->filled_ms, n->reconciled_ms, err);
 	if (!rc && n->put_dir)
 		rc = px_tx_dir_state(tx, &n->dir, err);
 	if (!rc && n->file_name)
@@ -34,8 +35,6 @@ void px_note_job_init(struct px_note_job *n)
 
 void px_note_job_release(struct px_note_job *n)
 {
-	if (n->put_integration)
-		px_integration_release(&n->integration);
 	if (n->put_dir)
 		px_dir_release(&n->dir);
 	free(n->file_name);

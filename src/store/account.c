@@ -95,11 +95,22 @@ px_rc px_writer_integration_state(
 		return PX_EIO;
 	px_bind_int(st, 1, i->models_known);
 	px_bind_int(st, 2, i->mtime_ns);
-	px_bind_int(st, 3, i->first_filled_ms);
-	px_bind_int(st, 4, i->reconciled_ms);
-	px_bind_int(st, 5, i->last_event_ms);
-	px_bind_text(st, 6, i->error);
-	px_bind_int(st, 7, i->iid);
+	px_bind_int(st, 3, i->last_event_ms);
+	px_bind_text(st, 4, i->error);
+	px_bind_int(st, 5, i->iid);
+	return px_stmt_run(&w->db, st, err);
+}
+
+px_rc px_writer_integration_reconciled(struct px_writer *w, int64_t iid, int64_t filled_ms,
+	int64_t reconciled_ms, struct px_err *err)
+{
+	sqlite3_stmt *st = px_stmt(&w->db, STMT_INTEGRATION_RECONCILED, err);
+
+	if (!st)
+		return PX_EIO;
+	px_bind_int(st, 1, filled_ms);
+	px_bind_int(st, 2, reconciled_ms);
+	px_bind_int(st, 3, iid);
 	return px_stmt_run(&w->db, st, err);
 }
 

@@ -28,8 +28,10 @@ PX_STMT(INTEGRATION_SET,
 	"active=?,archived=?,syncing=?,can_authenticate=?,present=1 WHERE iid=?")
 PX_STMT(INTEGRATION_STATE,
 	"UPDATE integration SET "
-	"models_known=?,mtime_ns=max(mtime_ns,?),first_filled_ms=?,reconciled_ms=?,last_event_ms=?,"
-	"error=? WHERE iid=?")
+	"models_known=?,mtime_ns=max(mtime_ns,?),last_event_ms=?,error=? WHERE iid=?")
+PX_STMT(INTEGRATION_RECONCILED,
+	"UPDATE integration SET first_filled_ms=CASE first_filled_ms WHEN 0 THEN ? ELSE "
+	"first_filled_ms END,reconciled_ms=max(reconciled_ms,?) WHERE iid=?")
 PX_STMT(INTEGRATION_ABSENT, "UPDATE integration SET present=0 WHERE iid=?")
 PX_STMT(INTEGRATION_TOUCH, "UPDATE integration SET mtime_ns=max(mtime_ns,?) WHERE iid=?")
 PX_STMT(INTEGRATION_FORGET, "DELETE FROM integration WHERE iid=?")

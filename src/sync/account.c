@@ -297,7 +297,7 @@ static void listing_after(struct px_job *job)
 		for (size_t i = 0; i < s->count && !s->list_again; i++)
 			s->integs[i]->silent_listed = s->integs[i]->silent_told;
 		s->list_again = false;
-		px_board_set_refreshed(s->board, px_clock_wall_ms());
+		s->listed_ms = s->list_began_ms;
 	}
 	px_account_job_release(a);
 	free(a);
@@ -390,6 +390,7 @@ void account_refresh(struct px_sync *s)
 		return;
 	l->s = s;
 	s->listing = true;
+	s->list_began_ms = px_clock_wall_ms();
 	listing_request(l);
 }
 

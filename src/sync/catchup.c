@@ -94,6 +94,58 @@ static bool all_caught_up(const struct sinteg *in)
 	return true;
 }
 
+/* What is stored is what the API had when the last refresh was begun: it named nothing that has not
+ * been read since. What it marked counts as waiting (oldest_pending_event_at), not here. */
+static void reconciled(struct px_sync *s, struct sinteg *in)
+{
+	struct px_note_job *n = malloc(sizeof *n);
+	int64_t filled_ms = 0;
+
+	if (!n)
+		return;
+	for (int m = 0; m < PX_MODEL_COUNT; m++)
+		if (in->dirs[m].row.filled_ms > filled_ms)
+			filled_ms = in->dirs[m].row.filled_ms;
+	px_note_job_init(n);
+	n->reconciled_iid = in->row.iid;
+	n->filled_ms = filled_ms;
+	n->reconciled_ms = in->reconciled_ms = s->refreshed_ms;
+	sync_submit_note(s, n);
+}
+
+/* Whether something that the API told, or a list never read whole, waits to be read. */
+static bool is_behind(const struct sinteg *in)
+{
+	for (int m = 0; m < PX_MODEL_COUNT; m++) {
+		const struct sdir *d = &in->dirs[m];
+
+		if (dir_due(d) && (!d->row.complete || d->catch_up || d->since_out ||
+					  (d->refill && !d->sweeping) ||
+					  (d->walk && !walk_is_sweep(d->walk))))
+			return true;
+	}
+	return false;
+}
+
+void catchup_reconcile(struct px_sync *s)
+{
+	if (s->listed_ms > s->refreshed_ms && (!s->diffs_due || s->diffs_honoured < 0)) {
+		s->refreshed_ms = s->listed_ms;
+		px_board_set_refreshed(s->board, s->refreshed_ms);
+	}
+	for (size_t i = 0; i < s->count; i++) {
+		struct sinteg *in = s->integs[i];
+		bool behind = is_behind(in);
+
+		if (behind != in->behind)
+			px_board_set_catching_up(s->board, in->row.iid, behind);
+		in->behind = behind;
+		if (!behind && in->wanted && in->row.present && in->row.last_completed_sync &&
+			s->refreshed_ms > in->reconciled_ms)
+			reconciled(s, in);
+	}
+}
+
 /* Whether a directory was read to its end after the sync that the API names now. */
 static bool read_since(const struct sdir *d)
 {

@@ -83,6 +83,12 @@ static void note_after(struct px_job *job)
 	free(n);
 }
 
+void sync_submit_note(struct px_sync *s, struct px_note_job *n)
+{
+	n->job.after = note_after;
+	sync_submit(s, &n->job);
+}
+
 void sync_log(
 	struct px_sync *s, int64_t iid, const char *model, const char *event, const char *detail)
 {
@@ -91,12 +97,11 @@ void sync_log(
 	if (!n)
 		return;
 	px_note_job_init(n);
-	n->job.after = note_after;
 	n->event = event;
 	n->event_iid = iid;
 	n->event_model = model ? strdup(model) : NULL;
 	n->event_detail = detail ? strdup(detail) : NULL;
-	sync_submit(s, &n->job);
+	sync_submit_note(s, n);
 }
 
 void sync_store_meta(struct px_sync *s, const char *key, const char *value)
@@ -106,10 +111,9 @@ void sync_store_meta(struct px_sync *s, const char *key, const char *value)
 	if (!n)
 		return;
 	px_note_job_init(n);
-	n->job.after = note_after;
 	n->meta_key = strdup(key);
 	n->meta_value = strdup(value);
-	sync_submit(s, &n->job);
+	sync_submit_note(s, n);
 }
 
 int64_t sync_next_refresh_ms(const struct px_sync *s)
@@ -469,6 +473,7 @@ static void loop_once(struct px_sync *s, bool refresh)
 		sweep_schedule(s);
 		catchup_schedule(s);
 		fill_schedule(s);
+		catchup_reconcile(s);
 		files_schedule(s);
 	}
 	walk_advance_all(s);

@@ -74,12 +74,14 @@ struct sinteg {
 	bool wanted;
 	char *covered_sync, *covered_back_sync; /* what the walks that were started last cover */
 	bool covered_loaded;			/* they have been looked up in the store */
-	bool covering;	      /* these walks have not all ended, or that is not stored yet */
-	bool silent_told;     /* a delivery told of a sync that announces nothing */
-	bool silent_listed;   /* and the list of integrations has been read since */
-	int64_t files_due_ms; /* px_clock_mono_ms: not before */
-	bool files_wanted;    /* a sync has ended since they were read */
-	int files_out;	      /* requests for small files under way */
+	bool covering;	       /* these walks have not all ended, or that is not stored yet */
+	bool behind;	       /* as the board was told last */
+	int64_t reconciled_ms; /* as submitted last */
+	bool silent_told;      /* a delivery told of a sync that announces nothing */
+	bool silent_listed;    /* and the list of integrations has been read since */
+	int64_t files_due_ms;  /* px_clock_mono_ms: not before */
+	bool files_wanted;     /* a sync has ended since they were read */
+	int files_out;	       /* requests for small files under way */
 };
 
 struct px_sync {
@@ -96,6 +98,9 @@ struct px_sync {
 	bool list_again; /* and must be once more: something has ended since it began */
 	int64_t refresh_due_ms;
 	uint64_t lists_read; /* whole, and believed */
+	/* wall clock: when the one under way, and the one read last, was begun */
+	int64_t list_began_ms, listed_ms;
+	int64_t refreshed_ms; /* the same of one after which the log of changes was read, too */
 	int list_failures;
 	struct px_err list_err;
 
@@ -165,6 +170,8 @@ struct px_sync {
 /* Submits a job whose job.after runs on this thread once it has ended. Takes ownership also on
  * failure (after is called). */
 void sync_submit(struct px_sync *s, struct px_job *job);
+/* The same for a note from malloc, which nobody looks at afterwards. */
+void sync_submit_note(struct px_sync *s, struct px_note_job *n);
 /* A local event that belongs to no page. detail may be NULL. */
 void sync_log(
 	struct px_sync *s, int64_t iid, const char *model, const char *event, const char *detail);
@@ -202,6 +209,8 @@ void walk_free_all(struct px_sync *s);
 void walk_progress(struct px_sync *s, const struct px_api_stats *stats);
 /* Records of the list that have gone to ingest. */
 int64_t walk_applied(const struct walk *w);
+/* One that nothing has asked for. */
+bool walk_is_sweep(const struct walk *w);
 
 /* ---- fill.c: what is due */
 
@@ -227,6 +236,9 @@ struct since *since_next(const struct since *w);
  * watermark. Marks from before are settled by it. */
 void catchup_start(struct px_sync *s, struct sdir *d, int64_t oldest_ms, enum px_purpose purpose);
 void catchup_schedule(struct px_sync *s);
+/* Behind everything that finds something to read: which integrations are as the last refresh found
+ * them. */
+void catchup_reconcile(struct px_sync *s);
 /* Rows inside the records of d have changed, of which is not known. */
 void catchup_parents(struct sdir *d);
 /* Whether a directory has to be caught up with. */

@@ -1028,6 +1028,11 @@ void walk_advance_all(struct px_sync *s)
 	}
 }
 
+bool walk_is_sweep(const struct walk *w)
+{
+	return w->purpose == PX_FOR_SWEEP;
+}
+
 int64_t walk_applied(const struct walk *w)
 {
 	return w->applied;

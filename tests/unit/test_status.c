@@ -76,8 +76,8 @@ static void set_state(struct world *world, int64_t iid, int64_t reconciled_ms, c
 	OK(px_reader_integration(px_writer_reader(world->w), iid, &i, &world->err));
 	free(i.error);
 	i.error = error ? strdup(error) : NULL;
-	i.reconciled_ms = reconciled_ms;
 	OK(px_writer_integration_state(world->w, &i, &world->err));
+	OK(px_writer_integration_reconciled(world->w, iid, 0, reconciled_ms, &world->err));
 	px_integration_release(&i);
 }
 

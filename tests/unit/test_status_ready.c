@@ -12,37 +12,43 @@
 
 #define NOW INT64_C(1795851400000) /* 2026-11-28T07:36:40Z */
 
-#define ONE(extra)                                                                                 \
+/* The root was refreshed a minute ago; when the integration was last known to be right is for each
+ * case to say. */
+#define ONE(phase, extra)                                                                          \
 	"{\"integrations_known\":true,\"complete\":true,\"refreshed_at\":\"2026-11-28T07:35:"      \
 	"40Z\","                                                                                   \
-	"\"integrations\":[{\"id\":\"c1\",\"name\":\"Acme\",\"phase\":\"current\",\"counts\":"     \
-	"true,"                                                                                    \
-	"\"complete\":true" extra "}]}"
+	"\"integrations\":[{\"id\":\"c1\",\"name\":\"Acme\",\"phase\":\"" phase                    \
+	"\",\"counts\":true,\"complete\":true" extra "}]}"
+#define AT(time)    ",\"reconciled_at\":\"2026-11-28T" time "Z\""
+#define SINCE(time) ",\"oldest_pending_event_at\":\"2026-11-28T" time "Z\""
 
 static const struct {
 	const char *status;
 	int max_age_s, code;
 	const char *says;
 } cases[] = {
-	{ONE(""), -1, PX_EXIT_DONE, ""},
-	{ONE(""), 60, PX_EXIT_DONE, ""},
-	{ONE(""), 59, PX_EXIT_TOO_OLD, "60 s ago: Acme (c1)"},
-	{ONE(""), 0, PX_EXIT_TOO_OLD, "too old"},
-	/* reconciled by itself after the refresh */
-	{ONE(",\"reconciled_at\":\"2026-11-28T07:36:35Z\""), 10, PX_EXIT_DONE, ""},
-	{ONE(",\"reconciled_at\":\"2026-11-28T07:00:00Z\""), 60, PX_EXIT_DONE, ""},
+	{ONE("current", AT("07:35:40")), -1, PX_EXIT_DONE, ""},
+	{ONE("current", AT("07:35:40")), 60, PX_EXIT_DONE, ""},
+	{ONE("current", AT("07:35:40")), 59, PX_EXIT_TOO_OLD, "60 s ago: Acme (c1)"},
+	{ONE("current", AT("07:35:40")), 0, PX_EXIT_TOO_OLD, "too old"},
+	/* a refresh that found something which cannot be read makes nothing right */
+	{ONE("current", AT("07:00:00")), 60, PX_EXIT_TOO_OLD, "2200 s ago: Acme (c1)"},
+	{ONE("current", ",\"reconciled_at\":null"), 2000000000, PX_EXIT_TOO_OLD, "never"},
+	{ONE("current", ",\"reconciled_at\":null"), -1, PX_EXIT_DONE, ""},
+	/* nothing is expected from what is disabled: then the list of integrations counts */
+	{ONE("disabled", AT("07:00:00")), 60, PX_EXIT_DONE, ""},
+	{ONE("disabled", AT("07:00:00")), 59, PX_EXIT_TOO_OLD, "60 s"},
 	/* a change that waits makes it as old as the change */
-	{ONE(",\"oldest_pending_event_at\":\"2026-11-28T07:00:00Z\""), 60, PX_EXIT_TOO_OLD,
-		"2200 s"},
-	{ONE(",\"oldest_pending_event_at\":\"2026-11-28T07:36:00Z\""), 60, PX_EXIT_DONE, ""},
-	{ONE(",\"oldest_pending_event_at\":\"2026-11-28T07:36:00Z\""), -1, PX_EXIT_DONE, ""},
+	{ONE("current", AT("07:36:40") SINCE("07:00:00")), 60, PX_EXIT_TOO_OLD, "2200 s"},
+	{ONE("current", AT("07:36:40") SINCE("07:36:00")), 60, PX_EXIT_DONE, ""},
+	{ONE("current", AT("07:36:40") SINCE("07:36:00")), -1, PX_EXIT_DONE, ""},
 	/* nothing refreshed yet */
 	{"{\"integrations_known\":true,\"complete\":true,\"refreshed_at\":null,\"integrations\":[]"
 	 "}",
 		-1, PX_EXIT_DONE, ""},
 	{"{\"integrations_known\":true,\"complete\":true,\"refreshed_at\":null,\"integrations\":[]"
 	 "}",
-		2000000000, PX_EXIT_TOO_OLD, "not refreshed"},
+		2000000000, PX_EXIT_TOO_OLD, "never"},
 	/* an account without integrations */
 	{"{\"integrations_known\":true,\"complete\":true,\"refreshed_at\":\"2026-11-28T07:36:40Z\","
 	 "\"integrations\":[]}",
