@@ -34,13 +34,27 @@ px_rc px_reader_lookup(struct px_reader *r, int64_t did, const char *name, size_
 px_rc px_reader_list(struct px_reader *r, int64_t did, int64_t after,
 	bool (*cb)(void *arg, const struct px_entry *e), void *arg, struct px_err *err);
 
+/* The orders that a directory has. */
+enum px_order { PX_BY_RID, PX_BY_INO, PX_BY_NAME };
+
+/* As px_reader_list, but behind this entry in this order. By inode number: those among the next
+ * few thousand versions only. */
+px_rc px_reader_list_from(struct px_reader *r, int64_t did, enum px_order order,
+	const struct px_entry *after, bool (*cb)(void *arg, const struct px_entry *e), void *arg,
+	struct px_err *err);
+
+/* Whether fewer than `most` names lie between two. */
+px_rc px_reader_names_near(struct px_reader *r, int64_t did, const char *a, const char *b, int most,
+	bool *ret, struct px_err *err);
+
 /* A version by inode number: also superseded ones, as long as they are kept. name is "" and rid is
  * the record's. */
 px_rc px_reader_version(struct px_reader *r, int64_t ino, struct px_entry *ret, struct px_err *err);
 
-/* Where a version belongs: the directory and the row of its record. */
-px_rc px_reader_place(
-	struct px_reader *r, int64_t ino, int64_t *ret_did, int64_t *ret_rid, struct px_err *err);
+/* Where a version belongs: its directory and the name that points or pointed to it. The entry has
+ * the version's inode number. */
+px_rc px_reader_place(struct px_reader *r, int64_t ino, int64_t *ret_did, struct px_entry *ret,
+	struct px_err *err);
 
 /* Copies up to len bytes of a version's body from offset; *ret_len is short only at the end. */
 px_rc px_reader_read(struct px_reader *r, int64_t ino, int64_t offset, char *buf, size_t len,

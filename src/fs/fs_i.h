@@ -173,7 +173,20 @@ enum op_kind {
 };
 
 enum { DIR_REPLIES = 256 };
-enum { PUSH_MARKS = 16, PUSH_NAP_NS = 300000 };
+enum { PUSH_MARKS = 64, PUSH_HELD = 8 };
+
+/* A READ that the pusher answers. */
+struct held_read {
+	fuse_req_t req;
+	int64_t ino;
+	size_t size;
+};
+
+/* A version that was left out ahead of a reader, and how many entries were dealt with there. */
+struct push_mark {
+	int64_t ino;
+	uint64_t at;
+};
 
 struct px_fs {
 	struct fuse_session *se;
@@ -206,14 +219,19 @@ struct px_fs {
 	pthread_t notifier, pusher;
 	_Atomic bool notifier_done, pusher_done;
 	struct px_reader *push_reader; /* pusher */
+	char *push_room;	       /* pusher's buffer, REPLY_MAX bytes */
 	pthread_mutex_t push_lock;     /* a leaf */
 	pthread_cond_t push_wake;
-	int64_t push_ino;  /* guarded by: push_lock; the version read last, 0 none */
-	bool push_ending;  /* guarded by: push_lock */
-	bool push_running; /* guarded by: push_lock; somebody reads in order */
-	/* guarded by: push_lock; versions left out ahead of them, the newest at push_mark %
-	 * PUSH_MARKS */
-	int64_t push_marks[PUSH_MARKS];
+	/* guarded by: push_lock, all of these */
+	bool push_ending;
+	struct held_read held[PUSH_HELD]; /* READs that wait for the pusher, oldest first */
+	size_t held_count;
+	int64_t push_last;    /* version read last; 0: none */
+	int64_t push_noted;   /* version read last whose READ does not wait; 0: none */
+	unsigned push_missed; /* such READs since the pusher looked */
+	unsigned push_futile; /* READs that waited for nothing, one after another */
+	int64_t pushing;      /* version being stored; 0: none */
+	struct push_mark push_marks[PUSH_MARKS]; /* the newest at push_mark - 1 % PUSH_MARKS */
 	size_t push_mark;
 	int wake_fd;		 /* eventfd: somebody wants the request thread to look around */
 	_Atomic int64_t stop_ms; /* real CLOCK_MONOTONIC at which serving ends at the latest; 0: not
@@ -233,6 +251,9 @@ enum { REPLY_MAX = 1 << 20, FOREVER_S = 1 << 30, ADDED_MAX = 8192 };
 
 /* ops.c */
 extern const struct fuse_lowlevel_ops fs_ops;
+/* Answers a READ: with `len` bytes, or with what failed. */
+void op_read_reply(struct px_fs *fs, fuse_req_t req, px_rc rc, const char *data, size_t len,
+	const struct px_err *err);
 
 /* Which slot of replied_ms a directory has. */
 static inline size_t dir_slot(uint64_t dir)
@@ -243,9 +264,8 @@ static inline size_t dir_slot(uint64_t dir)
 /* ---- push.c: the thread that stores bodies ahead of a reader */
 
 void *push_main(void *fs);
-/* A version is read from its beginning. True: by a reader in order, who has overtaken what is
- * pushed ahead of him: the answer should wait for a moment (PUSH_NAP_NS). Request thread. */
-bool push_note(struct px_fs *fs, int64_t ino);
+/* A version is read from its beginning. True: the pusher answers. Request thread. */
+bool push_take(struct px_fs *fs, fuse_req_t req, int64_t ino, size_t size);
 void push_stop(struct px_fs *fs);
 
 /* ---- notify.c: the thread that tells the kernel; ends when the feed is closed */

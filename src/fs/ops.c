@@ -2,11 +2,11 @@
 /*
  * ops.c - what the kernel asks, answered from the tree.
  *
- * Invariants: each handler sends exactly one reply (forget: none); a reference that a reply hands
- * out is counted before it leaves, and taken back when it could not be delivered; every call that
- * would change something says EROFS, also after root's remount,rw; open and opendir are answered
- * ENOSYS once, and never asked again (fuse.h: FUSE_NO_OPEN_SUPPORT, FUSE_NO_OPENDIR_SUPPORT: the
- * kernel then keeps pages and listings cached). Request thread only.
+ * Invariants: each handler sends exactly one reply, or leaves it to the pusher (forget: none); a
+ * reference that a reply hands out is counted before it leaves, and taken back when it could not be
+ * delivered; every call that would change something says EROFS, also after root's remount,rw; open
+ * and opendir are answered ENOSYS once, and never asked again (fuse.h: FUSE_NO_OPEN_SUPPORT,
+ * FUSE_NO_OPENDIR_SUPPORT: the kernel then keeps pages and listings cached). Request thread only.
  */
 #include "fs_i.h"
 
@@ -182,24 +182,33 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
  * ----------------------------------------------------------------------------------------------------------
  */
 
+void op_read_reply(struct px_fs *fs, fuse_req_t req, px_rc rc, const char *data, size_t len,
+	const struct px_err *err)
+{
+	if (rc) {
+		fail(req, rc, err);
+		return;
+	}
+	atomic_fetch_add_explicit(&fs->count[OP_BYTES], len, memory_order_relaxed);
+	fuse_reply_buf(req, data, len);
+}
+
 static void op_read(
 	fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
 	struct px_fs *fs = begin(req, OP_READ);
-	static const struct timespec nap = {.tv_nsec = PUSH_NAP_NS};
 	struct px_buf out = {.data = fs->reply, .cap = REPLY_MAX, .max = REPLY_MAX};
 	struct px_err err;
-	px_rc rc = tree_read(fs, ino, offset, size < REPLY_MAX ? size : REPLY_MAX, &out, &err);
+	px_rc rc;
 
 	(void)fi;
-	if (rc) {
-		fail(req, rc, &err);
+	if (size > REPLY_MAX)
+		size = REPLY_MAX;
+	if (!offset && node_unpack(ino).kind == NODE_VERSION &&
+		push_take(fs, req, (int64_t)ino, size))
 		return;
-	}
-	atomic_fetch_add_explicit(&fs->count[OP_BYTES], out.len, memory_order_relaxed);
-	if (!offset && node_unpack(ino).kind == NODE_VERSION && push_note(fs, (int64_t)ino))
-		(void)nanosleep(&nap, NULL);
-	fuse_reply_buf(req, out.data, out.len);
+	rc = tree_read(fs, ino, offset, size, &out, &err);
+	op_read_reply(fs, req, rc, out.data, out.len, &err);
 }
 
 /* ---- listings

@@ -158,11 +158,13 @@ px_rc px_fs_mount(const struct px_fs_options *o, const struct px_renderer *rende
 	fs->mountpoint = strdup(o->mountpoint);
 	fs->known = known_new();
 	fs->reply = malloc(REPLY_MAX);
+	fs->push_room = malloc(REPLY_MAX);
 	fs->added = calloc(ADDED_MAX, sizeof *fs->added);
 	fs->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	for (size_t i = 0; i < DIR_REPLIES; i++)
 		fs->replied_ms[i] = INT64_MIN / 2;
-	if (!fs->mountpoint || !fs->known || !fs->reply || !fs->added || fs->wake_fd < 0)
+	if (!fs->mountpoint || !fs->known || !fs->reply || !fs->push_room || !fs->added ||
+		fs->wake_fd < 0)
 		rc = px_err_nomem(err);
 	if (!rc)
 		rc = px_reader_open(o->store, &fs->reader, err);
@@ -201,6 +203,7 @@ void px_fs_free(struct px_fs *fs)
 	known_free(fs->known);
 	free(fs->daylogs);
 	free(fs->reply);
+	free(fs->push_room);
 	free(fs->added);
 	free(fs->mountpoint);
 	if (fs->wake_fd >= 0)

@@ -156,11 +156,11 @@ px_rc px_status_dump(struct px_reader *r, struct px_board *board, const struct p
 		return rc;
 	say_whole(&to, &s);
 	say(&to,
-		"state fuse lookup=%llu getattr=%llu read=%llu readdir=%llu forget=%llu "
-		"pushed=%llu "
-		"notified=%llu bytes=%llu",
+		"state fuse lookup=%llu getattr=%llu readlink=%llu read=%llu readdir=%llu "
+		"statfs=%llu forget=%llu pushed=%llu notified=%llu bytes=%llu",
 		(unsigned long long)fs->lookup, (unsigned long long)fs->getattr,
-		(unsigned long long)fs->read, (unsigned long long)listings,
+		(unsigned long long)fs->readlink, (unsigned long long)fs->read,
+		(unsigned long long)listings, (unsigned long long)fs->statfs,
 		(unsigned long long)fs->forget, (unsigned long long)fs->pushed,
 		(unsigned long long)fs->notified, (unsigned long long)fs->bytes_read);
 	for (size_t i = 0; i < s.count; i++)

@@ -111,17 +111,13 @@ px_rc px_reader_lookup(struct px_reader *r, int64_t did, const char *name, size_
 	return PX_OK;
 }
 
-px_rc px_reader_list(struct px_reader *r, int64_t did, int64_t after,
+/* The entries that a bound statement gives, until cb returns false. */
+static px_rc each_entry(struct px_reader *r, sqlite3_stmt *st,
 	bool (*cb)(void *arg, const struct px_entry *e), void *arg, struct px_err *err)
 {
-	sqlite3_stmt *st = px_stmt(r->db, STMT_LIST, err);
 	struct px_entry e;
 	int row;
 
-	if (!st)
-		return PX_EIO;
-	px_bind_int(st, 1, did);
-	px_bind_int(st, 2, after);
 	while ((row = px_stmt_step(r->db, st, err)) > 0) {
 		read_entry(st, &e);
 		if (!cb(arg, &e)) {
@@ -130,6 +126,57 @@ px_rc px_reader_list(struct px_reader *r, int64_t did, int64_t after,
 		}
 	}
 	return row;
+}
+
+px_rc px_reader_list(struct px_reader *r, int64_t did, int64_t after,
+	bool (*cb)(void *arg, const struct px_entry *e), void *arg, struct px_err *err)
+{
+	sqlite3_stmt *st = px_stmt(r->db, STMT_LIST, err);
+
+	if (!st)
+		return PX_EIO;
+	px_bind_int(st, 1, did);
+	px_bind_int(st, 2, after);
+	return each_entry(r, st, cb, arg, err);
+}
+
+px_rc px_reader_list_from(struct px_reader *r, int64_t did, enum px_order order,
+	const struct px_entry *after, bool (*cb)(void *arg, const struct px_entry *e), void *arg,
+	struct px_err *err)
+{
+	static const enum px_stmt_id statements[] = {[PX_BY_RID] = STMT_LIST,
+		[PX_BY_INO] = STMT_LIST_BY_INO,
+		[PX_BY_NAME] = STMT_LIST_BY_NAME};
+	sqlite3_stmt *st = px_stmt(r->db, statements[order], err);
+
+	if (!st)
+		return PX_EIO;
+	px_bind_int(st, 1, did);
+	if (order == PX_BY_NAME)
+		px_bind_text(st, 2, after->name);
+	else
+		px_bind_int(st, 2, order == PX_BY_RID ? after->rid : after->ino);
+	return each_entry(r, st, cb, arg, err);
+}
+
+px_rc px_reader_names_near(struct px_reader *r, int64_t did, const char *a, const char *b, int most,
+	bool *ret, struct px_err *err)
+{
+	sqlite3_stmt *st = px_stmt(r->db, STMT_NAMES_NEAR, err);
+	int row;
+
+	if (!st)
+		return PX_EIO;
+	px_bind_int(st, 1, did);
+	px_bind_text(st, 2, a);
+	px_bind_text(st, 3, b);
+	px_bind_int(st, 4, most);
+	row = px_stmt_step(r->db, st, err);
+	if (row < 0)
+		return row;
+	*ret = sqlite3_column_int(st, 0) < most;
+	(void)sqlite3_reset(st);
+	return PX_OK;
 }
 
 px_rc px_reader_version(struct px_reader *r, int64_t ino, struct px_entry *ret, struct px_err *err)
@@ -586,8 +633,8 @@ static px_rc each_id(struct px_reader *r, sqlite3_stmt *st,
 	return row;
 }
 
-px_rc px_reader_place(
-	struct px_reader *r, int64_t ino, int64_t *ret_did, int64_t *ret_rid, struct px_err *err)
+px_rc px_reader_place(struct px_reader *r, int64_t ino, int64_t *ret_did, struct px_entry *ret,
+	struct px_err *err)
 {
 	sqlite3_stmt *st = px_stmt(r->db, STMT_PLACE, err);
 	int row;
@@ -600,8 +647,8 @@ px_rc px_reader_place(
 		return row;
 	if (!row)
 		return px_err_set(err, PX_ENOENT, "no such version");
-	*ret_did = sqlite3_column_int64(st, 0);
-	*ret_rid = sqlite3_column_int64(st, 1);
+	read_entry(st, ret);
+	*ret_did = sqlite3_column_int64(st, 6);
 	(void)sqlite3_reset(st);
 	return PX_OK;
 }

@@ -73,7 +73,15 @@ PX_STMT(RECORD_STATE, "SELECT "
 		      "seen,source,before FROM record "
 		      "WHERE did=? AND name=?")
 PX_STMT(RECORD_PARENT, "SELECT parent FROM record WHERE did=? AND name=? AND parent IS NOT NULL")
-PX_STMT(PLACE, "SELECT r.did,r.rid FROM version v JOIN record r ON r.rid=v.rid WHERE v.ino=?")
+PX_STMT(PLACE, "SELECT r.rid,v.ino,v.size,v.mtime_ns,v.ctime_ns,r.name,r.did FROM version v JOIN "
+	       "record r ON r.rid=v.rid WHERE v.ino=?")
+PX_STMT(LIST_BY_INO, "SELECT r.rid,r.ino,r.size,r.mtime_ns,r.ctime_ns,r.name FROM version v CROSS "
+		     "JOIN record r ON r.rid=v.rid WHERE v.ino>?2 AND v.ino<=?2+4096 AND r.did=?1 "
+		     "AND r.ino=v.ino ORDER BY v.ino")
+PX_STMT(LIST_BY_NAME, "SELECT rid,ino,size,mtime_ns,ctime_ns,name FROM record WHERE did=? AND "
+		      "name>? AND ino>0 ORDER BY name")
+PX_STMT(NAMES_NEAR,
+	"SELECT count(*) FROM (SELECT 1 FROM record WHERE did=? AND name>? AND name<? LIMIT ?)")
 PX_STMT(PENDING_GET, "SELECT epoch,attempts FROM pending WHERE did=? AND id=?")
 PX_STMT(WALK_SEEN, "SELECT count(*) FROM record WHERE did=? AND ino>0 AND walk>=?")
 PX_STMT(UNSEEN, "SELECT rid,id FROM record WHERE did=? AND rid>? AND ino>0 AND walk<? ORDER BY rid")

@@ -215,6 +215,82 @@ static void parts_are_undone_alone(void **state)
 	px_writer_close(w);
 }
 
+struct names {
+	char text[200];
+	size_t most;
+};
+
+static bool append_name(void *arg, const struct px_entry *e)
+{
+	struct names *n = arg;
+
+	/* all of them are of one letter */
+	n->text[strlen(n->text)] = e->name[0];
+	return strlen(n->text) < n->most;
+}
+
+/* The names behind this record, in this order. */
+static void names_from(
+	struct px_reader *r, int64_t did, enum px_order order, const char *id, const char *expected)
+{
+	char name[16];
+	struct names n = {.most = sizeof n.text};
+	struct px_entry after;
+
+	(void)snprintf(name, sizeof name, "%s.json", id);
+	ok(px_reader_lookup(r, did, name, strlen(name), &after, NULL));
+	ok(px_reader_list_from(r, did, order, &after, append_name, &n, NULL));
+	assert_string_equal(n.text, expected);
+	n = (struct names){.most = 2};
+	ok(px_reader_list_from(r, did, order, &after, append_name, &n, NULL));
+	assert_true(strlen(n.text) <= 2);
+}
+
+static void a_directory_has_three_orders(void **state)
+{
+	static const char *const ids[] = {"e", "b", "d", "a", "c"};
+	struct px_writer *w = open_store();
+	struct px_reader *r = px_writer_reader(w);
+	int64_t did, other, ino, first;
+	struct px_entry place;
+	struct px_dir d = {0};
+	bool fresh, near;
+
+	(void)state;
+	ok(px_writer_begin(w, NULL));
+	did = make_dir(w);
+	ok(px_reader_dir(r, did, &d, NULL));
+	other = d.iid;
+	px_dir_release(&d);
+	ok(px_writer_dir_get(w, other, "leases", &d, &fresh, NULL));
+	other = d.did;
+	px_dir_release(&d);
+	for (size_t i = 0; i < 5; i++) {
+		put(w, did, ids[i], "x", "u", &ino);
+		first = i ? first : ino;
+		put(w, other, ids[i], "x", "u", &ino);
+	}
+	put(w, did, "b", "newer", "v", &ino);
+	ok(px_writer_remove(w, did, "a.json", 6, NULL));
+	ok(px_writer_commit(w, NULL));
+	names_from(r, did, PX_BY_RID, "e", "bdc");
+	names_from(r, did, PX_BY_INO, "e", "dcb");
+	names_from(r, did, PX_BY_INO, "b", "");
+	names_from(r, did, PX_BY_NAME, "b", "cde");
+	ok(px_reader_place(r, ino, &other, &place, NULL));
+	assert_int_equal(other, did);
+	assert_int_equal(place.ino, ino);
+	assert_string_equal(place.name, "b.json");
+	ok(px_reader_place(r, first, &other, &place, NULL));
+	assert_string_equal(place.name, "e.json");
+	assert_int_equal(px_reader_place(r, ino + 1, &other, &place, NULL), PX_ENOENT);
+	ok(px_reader_names_near(r, did, "b.json", "e.json", 3, &near, NULL));
+	assert_true(near);
+	ok(px_reader_names_near(r, did, "b.json", "e.json", 2, &near, NULL));
+	assert_false(near);
+	px_writer_close(w);
+}
+
 static void the_log_is_its_lines(void **state)
 {
 	char clock[96], all[20000] = "", got[20000];
@@ -406,6 +482,7 @@ int main(void)
 		TEST(marks_keep_their_oldest_time),
 		TEST(the_inbox_survives_a_kill),
 		TEST(refused_stores),
+		TEST(a_directory_has_three_orders),
 		TEST(the_log_is_its_lines),
 	};
 
