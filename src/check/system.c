@@ -67,6 +67,11 @@ void px_check_fusermount(struct px_checking *k)
 		px_found(k, PX_ON_FUSERMOUNT, PX_VERDICT_FAIL,
 			"chmod 4755 it, as Debian's package has it, or mount as root",
 			"%s is not setuid root: it may not mount", path);
+	else if (access("/etc/mtab", F_OK))
+		px_found(k, PX_ON_FUSERMOUNT, PX_VERDICT_FAIL,
+			"ln -s /proc/self/mounts /etc/mtab, as root; Debian has it once systemd "
+			"ran",
+			"%s cannot unmount: there is no /etc/mtab", path);
 	else
 		px_found(k, PX_ON_FUSERMOUNT, PX_VERDICT_OK, NULL, "%s", path);
 }

@@ -9,12 +9,12 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "propexofs/clock.h"
@@ -159,12 +159,13 @@ px_rc px_cmd_events(struct px_conf *c, int *ret_code, struct px_err *err)
 {
 	struct reading r = {.c = c, .exec = last_of(&c->exec), .err = err};
 	struct px_reader *reader = NULL;
+	struct pollfd out = {.fd = r.exec ? -1 : STDOUT_FILENO}; /* for POLLERR and POLLHUP */
 	px_rc rc = read_since(&r, last_of(&c->since), err);
 
 	*ret_code = PX_EXIT_DONE;
 	if (!rc)
 		rc = px_reader_open(c->store, &reader, err);
-	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGPIPE, r.exec ? SIG_IGN : SIG_DFL); /* CMD need not read all */
 	while (!rc) {
 		rc = px_reader_events(reader, r.seq, take, &r, err);
 		if (!rc)
@@ -173,7 +174,8 @@ px_rc px_cmd_events(struct px_conf *c, int *ret_code, struct px_err *err)
 			rc = px_err_sys(err, errno, "standard output");
 		if (rc || !c->follow)
 			break;
-		(void)nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000L}, NULL);
+		if (poll(&out, 1, POLL_MS) > 0)
+			break; /* whoever read it has gone */
 	}
 	px_reader_close(reader);
 	return rc;

@@ -33,29 +33,30 @@ struct meter {
 	int64_t due_ms;
 };
 
-static void duration(int64_t s, char out[24])
+/* Nothing while it is not known, and at the end. */
+static void time_left(int64_t s, const char *before, char out[32])
 {
-	if (s < 0)
-		(void)snprintf(out, 24, "?");
+	if (s <= 0)
+		out[0] = '\0';
 	else if (s >= 3600)
-		(void)snprintf(out, 24, "%lld:%02d:%02d", (long long)(s / 3600), (int)(s / 60 % 60),
-			(int)(s % 60));
+		(void)snprintf(out, 32, "%sETA %lld:%02d:%02d", before, (long long)(s / 3600),
+			(int)(s / 60 % 60), (int)(s % 60));
 	else
-		(void)snprintf(out, 24, "%d:%02d", (int)(s / 60), (int)(s % 60));
+		(void)snprintf(out, 32, "%sETA %d:%02d", before, (int)(s / 60), (int)(s % 60));
 }
 
 static void show(void *arg, const struct px_sync_progress *p)
 {
 	struct meter *m = arg;
 	int64_t now = px_clock_mono_ms();
-	char eta[24], bar[BAR_WIDTH + 1];
+	char left[32], bar[BAR_WIDTH + 1];
 	double part = p->expected ? (double)p->done / (double)p->expected : 0;
 	int full;
 
 	if (now < m->due_ms)
 		return;
 	m->due_ms = now + (m->terminal ? BAR_MS : LINE_MS);
-	duration(p->eta_s, eta);
+	time_left(p->eta_s, m->terminal ? "  " : ", ", left);
 	if (part > 1)
 		part = 1;
 	full = (int)(part * BAR_WIDTH);
@@ -63,13 +64,13 @@ static void show(void *arg, const struct px_sync_progress *p)
 		bar[i] = i < full ? '#' : '.';
 	bar[BAR_WIDTH] = '\0';
 	if (m->terminal)
-		(void)fprintf(stderr, "\r[%s] %lld records  %zu of %zu models  ETA %s  %-28.28s",
-			bar, (long long)p->done, p->models_done, p->models, eta,
+		(void)fprintf(stderr, "\r[%s] %lld records  %zu of %zu models%-14s  %-28.28s", bar,
+			(long long)p->done, p->models_done, p->models, left,
 			p->doing ? p->doing : "");
 	else
-		(void)fprintf(stderr,
-			"propexofs: %lld of %lld records, %zu of %zu models, ETA %s\n",
-			(long long)p->done, (long long)p->expected, p->models_done, p->models, eta);
+		(void)fprintf(stderr, "propexofs: %lld of %lld records, %zu of %zu models%s\n",
+			(long long)p->done, (long long)p->expected, p->models_done, p->models,
+			left);
 }
 
 px_rc px_daemon_sync(struct px_conf *conf, bool *ret_complete, struct px_err *err)

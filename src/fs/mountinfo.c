@@ -215,6 +215,12 @@ static px_rc by_helper(const char *path, bool lazy, struct px_err *err)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
 		return px_err_set(
 			err, PX_ENOENT, "fusermount3 is missing: install the package fuse3");
+	if (access("/etc/mtab", F_OK))
+		return px_err_set(err, PX_ENOENT,
+			"cannot unmount %s: fusermount3 asks /etc/mtab, which does not exist: ln "
+			"-s "
+			"/proc/self/mounts /etc/mtab, as root",
+			path);
 	return px_err_set(
 		err, strstr(said, "busy") ? PX_EBUSY : PX_EIO, "cannot unmount %s: %s", path, said);
 }

@@ -58,3 +58,9 @@ events() { timeout 20 "$BIN/propexofs" events --store "$T/store.db" "$@"; }
   [ "$status" = 1 ]
   [[ $output == *"--since"* ]]
 }
+
+@test "a reader that goes away ends it, without a word" {
+  { rc=0; events -f 2>"$T/err" || rc=$?; echo $rc >"$T/rc"; } | head -n 1 >/dev/null
+  grep -qxE '0|141' "$T/rc" || fail "$(cat "$T/rc")" # 141: SIGPIPE
+  [ ! -s "$T/err" ] || fail "$(cat "$T/err")"
+}
