@@ -37,11 +37,11 @@ px_rc px_control_connect(const char *store, int *ret_fd, struct px_err *err);
 /* A pass of the daemon's sync, as px_sync_once; closes fd. progress is called on this thread; its
  * `doing` is NULL. */
 px_rc px_control_sync(int fd, void (*progress)(void *arg, const struct px_sync_progress *p),
-	void *arg, const volatile bool *stop, bool *ret_complete, struct px_err *err);
+	void *arg, const _Atomic bool *stop, bool *ret_complete, struct px_err *err);
 
 /* px_verify in the daemon, for the sample, integrations and models that conf names; closes fd. */
 px_rc px_control_verify(int fd, const struct px_conf *conf,
-	void (*tell)(void *arg, const char *line), void *arg, const volatile bool *stop,
+	void (*tell)(void *arg, const char *line), void *arg, const _Atomic bool *stop,
 	struct px_verify_result *ret, struct px_err *err);
 
 #endif

@@ -70,6 +70,6 @@ struct px_api *px_sync_api(struct px_sync *s);
  * judge. Fails only when the list of integrations could not be read at all, or stop (may be NULL)
  * became true. */
 px_rc px_sync_once(struct px_sync *s, void (*progress)(void *arg, const struct px_sync_progress *p),
-	void *arg, const volatile bool *stop, bool *ret_complete, struct px_err *err);
+	void *arg, const _Atomic bool *stop, bool *ret_complete, struct px_err *err);
 
 #endif

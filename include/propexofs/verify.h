@@ -31,7 +31,7 @@ struct px_verify_result {
  * are used, or NULL.
  */
 px_rc px_verify(const struct px_conf *conf, struct px_api *beside, int64_t sample,
-	void (*tell)(void *arg, const char *line), void *arg, const volatile bool *stop,
+	void (*tell)(void *arg, const char *line), void *arg, const _Atomic bool *stop,
 	struct px_verify_result *ret, struct px_err *err);
 
 #endif

@@ -10,7 +10,7 @@
 #include "propexofs/log.h"
 #include "propexofs/verify.h"
 
-static volatile bool stopped;
+static _Atomic bool stopped;
 
 static void on_signal(int sig)
 {

@@ -35,7 +35,7 @@ static void add_strings(struct px_buf *b, const char *key, const struct px_strin
 
 /* Calls for each answer until the last one, whose "end" it leaves in *ret_end (into l). */
 static px_rc converse(struct control_lines *l, const struct px_buf *request,
-	void (*each)(void *arg, struct px_span answer), void *arg, const volatile bool *stop,
+	void (*each)(void *arg, struct px_span answer), void *arg, const _Atomic bool *stop,
 	struct px_span *ret_end, struct px_err *err)
 {
 	px_rc rc = px_buf_ok(request, err);
@@ -92,7 +92,7 @@ static void on_progress(void *arg, struct px_span answer)
 }
 
 px_rc px_control_sync(int fd, void (*progress)(void *arg, const struct px_sync_progress *p),
-	void *arg, const volatile bool *stop, bool *ret_complete, struct px_err *err)
+	void *arg, const _Atomic bool *stop, bool *ret_complete, struct px_err *err)
 {
 	PX_BUF_AUTO struct px_buf request = PX_BUF_INIT(256);
 	struct control_lines l = {.fd = fd, .have = PX_BUF_INIT(CONTROL_LINE_MAX)};
@@ -125,7 +125,7 @@ static void on_line(void *arg, struct px_span answer)
 }
 
 px_rc px_control_verify(int fd, const struct px_conf *conf,
-	void (*tell)(void *arg, const char *line), void *arg, const volatile bool *stop,
+	void (*tell)(void *arg, const char *line), void *arg, const _Atomic bool *stop,
 	struct px_verify_result *ret, struct px_err *err)
 {
 	PX_BUF_AUTO struct px_buf request = PX_BUF_INIT(CONTROL_LINE_MAX);

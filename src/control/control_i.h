@@ -24,7 +24,7 @@ struct control_lines {
 };
 /* The next line, without its end, valid until the next call. PX_ENOENT at the end of the stream;
  * PX_ECANCELED when *stop (may be NULL) became true. */
-px_rc control_line(struct control_lines *l, const volatile bool *stop, const char **ret,
+px_rc control_line(struct control_lines *l, const _Atomic bool *stop, const char **ret,
 	size_t *ret_len, struct px_err *err);
 
 #endif

@@ -74,7 +74,7 @@ px_rc control_send(int fd, const struct px_buf *b)
 	return PX_OK;
 }
 
-px_rc control_line(struct control_lines *l, const volatile bool *stop, const char **ret,
+px_rc control_line(struct control_lines *l, const _Atomic bool *stop, const char **ret,
 	size_t *ret_len, struct px_err *err)
 {
 	if (l->taken) {

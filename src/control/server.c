@@ -28,7 +28,7 @@ struct client {
 	pthread_t thread;
 	bool started;
 	_Atomic bool ended; /* its thread can be joined */
-	volatile bool stop; /* the work it asked for */
+	_Atomic bool stop;  /* the work it asked for */
 };
 
 struct px_control {

@@ -20,7 +20,7 @@
 
 enum { BAR_MS = 200, LINE_MS = 5000, BAR_WIDTH = 24 };
 
-static volatile bool stopped;
+static _Atomic bool stopped;
 
 static void on_signal(int sig)
 {

@@ -593,7 +593,7 @@ void px_sync_free(struct px_sync *s)
  */
 
 px_rc px_sync_once(struct px_sync *s, void (*progress)(void *arg, const struct px_sync_progress *p),
-	void *arg, const volatile bool *stop, bool *ret_complete, struct px_err *err)
+	void *arg, const _Atomic bool *stop, bool *ret_complete, struct px_err *err)
 {
 	bool listed = false;
 

@@ -38,7 +38,7 @@ struct verifying {
 	const struct px_conf *conf;
 	struct px_api *api;
 	struct px_reader *reader;
-	const volatile bool *stop;
+	const _Atomic bool *stop;
 	struct suspect *suspects;
 	struct px_verify_result *ret;
 	void (*tell)(void *arg, const char *line);
@@ -459,7 +459,7 @@ static px_rc renew_key(void *arg, struct px_api *api, struct px_err *err)
 }
 
 px_rc px_verify(const struct px_conf *conf, struct px_api *beside, int64_t sample,
-	void (*tell)(void *arg, const char *line), void *arg, const volatile bool *stop,
+	void (*tell)(void *arg, const char *line), void *arg, const _Atomic bool *stop,
 	struct px_verify_result *ret, struct px_err *err)
 {
 	struct verifying v = {.conf = conf, .stop = stop, .ret = ret, .tell = tell, .arg = arg};

@@ -171,7 +171,7 @@ static int tear_down(void **state)
 	return system(command);
 }
 
-static volatile bool stop;
+static _Atomic bool stop;
 static int64_t stop_at;
 
 static void watch(void *arg, const struct px_sync_progress *p)
