@@ -103,26 +103,6 @@ static struct px_job *pop(struct queue *q)
 	return job;
 }
 
-static px_rc open_writer(
-	const struct px_ingest_options *o, struct px_writer **ret, struct px_err *err)
-{
-	px_rc rc = px_writer_open(o->store, o->api_url, ret, err);
-	char *aside = NULL;
-	struct px_err why;
-
-	if (rc != PX_ECORRUPT)
-		return rc;
-	why = *err;
-	rc = px_store_set_aside(o->store, &aside, err);
-	if (rc)
-		return px_err_ctx(err, "store %s is damaged (%s) and cannot be moved aside",
-			o->store, why.msg);
-	px_warn("store", "%s was damaged (%s); moved to %s, filling again", o->store, why.msg,
-		aside);
-	free(aside);
-	return px_writer_open(o->store, o->api_url, ret, err);
-}
-
 static px_rc count_tries(struct px_ingest *in, struct px_err *err);
 
 static px_rc begin_session(struct px_ingest *in, struct px_err *err)
@@ -141,6 +121,58 @@ static px_rc begin_session(struct px_ingest *in, struct px_err *err)
 	}
 	atomic_store(&in->epoch, session << 32);
 	return px_writer_commit(in->writer, err);
+}
+
+/* What every start reads of the store. */
+static px_rc look_at(struct px_reader *r, struct px_err *err)
+{
+	struct px_integration *integrations = NULL;
+	struct px_dir *dirs = NULL;
+	size_t integration_count = 0, dir_count = 0;
+	px_rc rc = px_reader_integrations(r, &integrations, &integration_count, err);
+
+	if (!rc)
+		rc = px_reader_dirs(r, 0, &dirs, &dir_count, err);
+	px_integrations_free(integrations, integration_count);
+	px_dirs_free(dirs, dir_count);
+	return rc;
+}
+
+/* Damage shows when the store is opened, read or written for the first time. */
+static px_rc open_session(
+	struct px_ingest *in, const struct px_ingest_options *o, struct px_err *err)
+{
+	px_rc rc = px_writer_open(o->store, o->api_url, &in->writer, err);
+
+	if (!rc)
+		rc = look_at(px_writer_reader(in->writer), err);
+	if (!rc)
+		rc = begin_session(in, err);
+	if (rc) {
+		px_writer_close(in->writer);
+		in->writer = NULL;
+	}
+	return rc;
+}
+
+static px_rc open_or_renew(
+	struct px_ingest *in, const struct px_ingest_options *o, struct px_err *err)
+{
+	px_rc rc = open_session(in, o, err);
+	char *aside = NULL;
+	struct px_err why;
+
+	if (rc != PX_ECORRUPT && (!rc || err->code != PX_ECORRUPT))
+		return rc;
+	why = *err;
+	rc = px_store_set_aside(o->store, &aside, err);
+	if (rc)
+		return px_err_ctx(err, "store %s is damaged (%s) and cannot be moved aside",
+			o->store, why.msg);
+	px_warn("store", "%s was damaged (%s); moved to %s, filling again", o->store, why.msg,
+		aside);
+	free(aside);
+	return open_session(in, o, err);
 }
 
 px_rc px_ingest_new(const struct px_ingest_options *o, struct px_ingest **ret, struct px_err *err)
@@ -162,9 +194,7 @@ px_rc px_ingest_new(const struct px_ingest_options *o, struct px_ingest **ret, s
 	px_clock_cond_init(&in->room);
 	px_clock_cond_init(&in->stop_checkpoint);
 	in->store = strdup(o->store);
-	rc = in->store ? open_writer(o, &in->writer, err) : px_err_nomem(err);
-	if (!rc)
-		rc = begin_session(in, err);
+	rc = in->store ? open_or_renew(in, o, err) : px_err_nomem(err);
 	if (!rc && o->listens) {
 		in->unannounced = px_unannounced_new(o->board, px_clock_wall_ms());
 		if (!in->unannounced)

@@ -33,9 +33,6 @@ px_rc px_db_error(struct px_db *db, struct px_err *err, const char *what)
 	case SQLITE_LOCKED:
 		rc = PX_EBUSY;
 		break;
-	case SQLITE_CANTOPEN:
-		rc = errno == ENOENT ? PX_ENOENT : PX_EIO;
-		break;
 	case SQLITE_IOERR:
 		rc = db->handle && sqlite3_system_errno(db->handle) == ENOSPC ? PX_EFULL : PX_EIO;
 		break;

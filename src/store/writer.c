@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,6 +96,40 @@ static px_rc read_last_ino(struct px_writer *w, struct px_err *err)
 				 w->db.path);
 }
 
+/* A database of somebody else's is left as it is: opening one for writing changes its header. What
+ * is no database at all is damaged, and what has no tables yet becomes a store. */
+static px_rc refuse_foreign(const char *path, struct px_err *err)
+{
+	enum { HEADER = 100, COOKIE = 40, USER_VERSION = 60, APPLICATION_ID = 68 };
+	static const unsigned char none[4] = {0}, ours[4] = {STORE_APPLICATION_ID >> 24 & 0xff,
+							  STORE_APPLICATION_ID >> 16 & 0xff,
+							  STORE_APPLICATION_ID >> 8 & 0xff,
+							  STORE_APPLICATION_ID & 0xff};
+	unsigned char h[HEADER];
+	struct stat st;
+	ssize_t got;
+	int fd;
+
+	if (stat(path, &st))
+		return PX_OK; /* it is about to be made, or opening it says why not */
+	if (!S_ISREG(st.st_mode))
+		return px_err_set(err, PX_EMISMATCH,
+			"the store %s is not a regular file: use another --store", path);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return PX_OK;
+	got = pread(fd, h, sizeof h, 0);
+	(void)close(fd);
+	if (got < HEADER || memcmp(h, "SQLite format 3", 16) != 0 ||
+		!memcmp(h + APPLICATION_ID, ours, 4))
+		return PX_OK;
+	if (!memcmp(h + APPLICATION_ID, none, 4) && !memcmp(h + USER_VERSION, none, 4) &&
+		!memcmp(h + COOKIE, none, 4))
+		return PX_OK;
+	return px_err_set(err, PX_EMISMATCH,
+		"%s is a database, but not a store of propexofs: use another --store", path);
+}
+
 px_rc px_writer_open(
 	const char *path, const char *api_url, struct px_writer **ret, struct px_err *err)
 {
@@ -106,6 +141,8 @@ px_rc px_writer_open(
 		return px_err_nomem(err);
 	w->lock_fd = -1;
 	rc = make_directory(path, err);
+	if (!rc)
+		rc = refuse_foreign(path, err);
 	if (!rc)
 		rc = px_lock_take(path, &w->lock_fd, err);
 	if (!rc) {

@@ -57,6 +57,28 @@ mount_args() { echo mount --api-url "$URL" --api-key-file "$T/key" --store "$T/o
   refused 1 "newer" "$BIN/propexofs" mount --api-url "$URL" --api-key-file "$T/key" --store "$T/store.db" "$M"
 }
 
+@test "a damaged store is moved aside, and everything is read again" {
+  local page
+  start_daemon
+  ready
+  umount_daemon
+  # the file opens well: the damage shows only where every start reads
+  page=$(sqlite3 "$T/store.db" "select rootpage from sqlite_master where name = 'dir'")
+  head -c 16384 /dev/zero | tr '\0' 'x' | dd of="$T/store.db" bs=16384 seek=$((page - 1)) conv=notrunc status=none
+  start_daemon
+  grep -q "was damaged" "$T/log"
+  ready
+  check_tree
+  ls "$T"/store.db.damaged-*
+}
+
+@test "a database of another program is left as it is" {
+  sqlite3 "$T/theirs.db" 'create table precious(a)'
+  cp "$T/theirs.db" "$T/copy.db"
+  refused 1 "not a store of propexofs" "$BIN/propexofs" mount --api-url "$URL" --api-key-file "$T/key" --store "$T/theirs.db" "$M"
+  cmp "$T/theirs.db" "$T/copy.db"
+}
+
 @test "store or key below the mountpoint" {
   mkdir "$M/below"
   refused 2 "below the mountpoint" "$BIN/propexofs" mount --api-url "$URL" --api-key-file "$T/key" --store "$M/below/s.db" "$M"

@@ -470,6 +470,20 @@ static void refused_stores(void **state)
 	px_writer_close(w);
 	(void)snprintf(path, sizeof path, "%s/none.db", dir);
 	assert_int_equal(px_reader_open(path, &r, &err), PX_ENOENT);
+	/* somebody else's database, which is not even put into another journal mode */
+	{
+		char command[300];
+
+		(void)snprintf(command, sizeof command,
+			"sqlite3 '%s' 'CREATE TABLE precious(a)' && cp '%s' '%s.copy'", path, path,
+			path);
+		assert_int_equal(system(command), 0);
+		assert_int_equal(px_writer_open(path, "https://a", &other, &err), PX_EMISMATCH);
+		assert_non_null(strstr(err.msg, "not a store of propexofs"));
+		(void)snprintf(command, sizeof command, "cmp '%s' '%s.copy'", path, path);
+		assert_int_equal(system(command), 0);
+	}
+	assert_int_equal(px_writer_open(dir, "https://a", &other, &err), PX_EMISMATCH);
 }
 
 int main(void)
