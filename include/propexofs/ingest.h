@@ -52,6 +52,15 @@ void px_ingest_set_known(struct px_ingest *in, bool (*known)(void *arg, int64_t 
 /* A fresh epoch, greater than all before, restarts included. Any thread. */
 int64_t px_ingest_epoch(struct px_ingest *in);
 
+/* Records of a directory that some event changed without naming them have not been read since: the
+ * key in the store's meta that says so, with the epoch of the event. It is written with the event,
+ * and emptied when the whole list has been read by requests from after it. */
+enum { PX_META_KEY_MAX = 40 };
+void px_parents_key(int64_t did, char key[PX_META_KEY_MAX]);
+/* A first sync or a back-sync of an integration, told by a delivery and not yet caught up with: the
+ * wall clock's milliseconds. Written with the event, emptied by who has caught up. */
+void px_silent_key(int64_t iid, char key[PX_META_KEY_MAX]);
+
 /* ---- jobs
  * -------------------------------------------------------------------------------------------- */
 
@@ -102,10 +111,16 @@ struct px_page_job {
 	 * before whose records were not in it are asked for again later, and not for ever. 0:
 	 * nothing to settle. */
 	int64_t settled_epoch, settled_did;
+	int64_t whole_epoch; /* of the whole list's first request, with its last page; 0: not known
+			      */
 	bool settled_view; /* the directory shows a part of another's records: not to be in it is no
 			      news */
 	const char *event; /* static: logged for each of states, e.g. "FILL_COMPLETE"; or NULL */
 	char *meta_key, *meta_value; /* a setting written along, or NULL; owned */
+	/* The page is stored only behind this cursor (of behind_did, or of meta_key when that is
+	 * 0): else one before it is missing, and it fails with PX_EBUSY. NULL: wherever. Owned. */
+	char *behind;
+	int64_t behind_did;
 	/* results */
 	size_t fresh, replaced, same, dropped;
 };
@@ -191,7 +206,8 @@ struct px_diff_job {
 	struct px_span *rows; /* owned */
 	size_t count;
 	bool mark_only; /* what is told may be older than what is stored: only mark, never splice */
-	size_t marked;	/* result */
+	char *meta_key, *meta_value; /* a setting written along, or NULL; owned */
+	size_t marked;		     /* result */
 };
 void px_diff_job_init(struct px_diff_job *d);
 void px_diff_job_release(struct px_diff_job *d);

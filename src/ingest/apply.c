@@ -325,7 +325,7 @@ static px_rc apply_parents(struct applying *a, const struct px_integration *i, s
 				rc = mark(a, dir.did, parent, err);
 			} else {
 				all = false;
-				px_ingest_ask_parents(a->tx->in, i->iid, a->w->parents[k]);
+				rc = px_parents_owed(a->tx, i->iid, a->w->parents[k], err);
 			}
 		}
 		px_dir_release(&dir);
@@ -387,21 +387,25 @@ static px_rc apply_sync(struct applying *a, struct px_err *err)
 	if (rc && rc != PX_ENOENT)
 		return rc;
 	if (known) {
-		i.last_event_ms = a->tx->now_ms;
-		px_ingest_ask_synced(a->tx->in, i.iid, a->e->kind == PX_EVENT_FIRST_SYNC_COMPLETE,
-			a->e->is_backsync);
+		bool first = a->e->kind == PX_EVENT_FIRST_SYNC_COMPLETE;
+
+		if (first || a->e->is_backsync)
+			rc = px_silent_owed(a->tx, i.iid, err);
+		px_ingest_ask_synced(a->tx->in, i.iid, first, a->e->is_backsync);
 	} else {
+		rc = PX_OK;
 		px_ingest_ask_synced(a->tx->in, 0, false, false);
 	}
 	if (a->e->failed_jobs)
 		(void)snprintf(failed, sizeof failed, "%lld jobs of the sync failed%s",
 			(long long)a->e->failed_jobs,
 			a->e->is_sync_finished ? "" : ", and it was given up before its end");
-	rc = log_line(a, known ? &i : NULL, NULL, PX_OUTCOME_NOTED,
-		a->e->failed_jobs	 ? failed
-		: a->e->is_sync_finished ? NULL
-					 : "the sync was given up before its end",
-		err);
+	if (!rc)
+		rc = log_line(a, known ? &i : NULL, NULL, PX_OUTCOME_NOTED,
+			a->e->failed_jobs	 ? failed
+			: a->e->is_sync_finished ? NULL
+						 : "the sync was given up before its end",
+			err);
 	px_integration_release(&i);
 	return rc;
 }
@@ -498,6 +502,11 @@ px_rc px_apply_failed(
 	if (a.w && !strcmp(a.w->snake, "integration_configuration_meta_data"))
 		a.payload = NULL;
 	known = !find_integration(&a, &i, NULL);
+	/* which rows it would have touched is not asked a fourth time: the lists that show them are
+	 * read */
+	if (known && a.w)
+		for (const int *m = a.w->parents; *m >= 0 && !rc; m++)
+			rc = px_parents_owed(tx, i.iid, *m, err);
 	if (known && a.w && e.record_id)
 		for (const int *m = a.w->models; *m >= 0 && !rc; m++) {
 			struct px_dir dir = {0};
@@ -576,7 +585,8 @@ static px_rc diff_run(struct px_ingest_tx *tx, struct px_job *job, struct px_err
 	}
 	if (d->marked)
 		px_ingest_ask_marked(tx->in);
-	return PX_OK;
+	return d->meta_key ? px_writer_meta_put(tx->writer, d->meta_key, d->meta_value, err)
+			   : PX_OK;
 }
 
 void px_diff_job_init(struct px_diff_job *d)
@@ -589,4 +599,6 @@ void px_diff_job_release(struct px_diff_job *d)
 {
 	free(d->rows);
 	free(d->body);
+	free(d->meta_key);
+	free(d->meta_value);
 }

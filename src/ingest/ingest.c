@@ -424,9 +424,10 @@ static px_rc apply_one(
 	else
 		rc = PX_OK;
 	if (!rc && attempts >= APPLY_TRIES) {
-		px_warn("ingest", "delivery %lld is set aside: %s", (long long)d->arrival, why.msg);
-		return px_apply_failed(
-			tx, d, *why.msg ? why.msg : "the program ended while applying it", err);
+		const char *reason = *why.msg ? why.msg : "the program ended while applying it";
+
+		px_warn("ingest", "delivery %lld is set aside: %s", (long long)d->arrival, reason);
+		return px_apply_failed(tx, d, reason, err);
 	}
 	*ret_again = true;
 	return rc;

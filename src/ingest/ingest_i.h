@@ -45,6 +45,14 @@ px_rc px_apply_delivery(struct px_ingest_tx *tx, const struct px_delivery *d, st
 px_rc px_apply_failed(
 	struct px_ingest_tx *tx, const struct px_delivery *d, const char *why, struct px_err *err);
 
+/* ---- owed.c: what is to be read as a whole because of an event */
+
+px_rc px_parents_owed(struct px_ingest_tx *tx, int64_t iid, int model, struct px_err *err);
+/* By a whole list that was read from this epoch on. */
+px_rc px_parents_answered(
+	struct px_ingest_tx *tx, int64_t did, int64_t whole_epoch, struct px_err *err);
+px_rc px_silent_owed(struct px_ingest_tx *tx, int64_t iid, struct px_err *err);
+
 /* ---- unannounced.c; ingest thread */
 
 struct px_unannounced;

@@ -5,6 +5,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* All but what belongs to walks, which is written with their pages: a page that is still in the
+ * queue, or failed, must not be taken for stored. */
+static px_rc put_dir(struct px_ingest_tx *tx, const struct px_dir *dir, struct px_err *err)
+{
+	struct px_dir stored = {0}, state = *dir;
+	px_rc rc = px_reader_dir(px_writer_reader(tx->writer), dir->did, &stored, err);
+
+	if (rc)
+		return rc;
+	state.complete = stored.complete;
+	state.expected = stored.expected;
+	state.cursor = stored.cursor;
+	state.walk = stored.walk;
+	state.filled_ms = stored.filled_ms;
+	state.reconciled_ms = stored.reconciled_ms;
+	rc = px_tx_dir_state(tx, &state, err);
+	px_dir_release(&stored);
+	return rc;
+}
+
 static px_rc note_run(struct px_ingest_tx *tx, struct px_job *job, struct px_err *err)
 {
 	struct px_note_job *n = (struct px_note_job *)job;
@@ -15,7 +35,7 @@ static px_rc note_run(struct px_ingest_tx *tx, struct px_job *job, struct px_err
 		rc = px_writer_integration_reconciled(
 			tx->writer, n->reconciled_iid, n->filled_ms, n->reconciled_ms, err);
 	if (!rc && n->put_dir)
-		rc = px_tx_dir_state(tx, &n->dir, err);
+		rc = put_dir(tx, &n->dir, err);
 	if (!rc && n->file_name)
 		rc = px_writer_file_put(tx->writer, n->file_iid, n->file_name, n->file_body,
 			n->file_len, &changed, err);

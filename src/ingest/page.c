@@ -37,10 +37,11 @@ static int time_order(const char *theirs, const char *ours)
 	return a < b ? -1 : a > b;
 }
 
-/* Whether the answer looks like the record before what a delivery has told of it. */
+/* Whether the answer looks like the record before what a delivery has told of it. Also when another
+ * answer has confirmed the delivery since: not every answer comes from the same copy. */
 static bool may_lag(const struct px_record_state *s, const struct px_record *r, int64_t now_ms)
 {
-	if (s->source != PX_SOURCE_WEBHOOK || now_ms - s->patched_ms > LAG_MS)
+	if (now_ms - s->patched_ms > LAG_MS)
 		return false;
 	/* back at a former state, and said to be later than it: A to B to A is three changes */
 	if (time_order(r->updated_at, s->updated_at))
@@ -235,11 +236,33 @@ static px_rc settle_marks(struct px_ingest_tx *tx, const struct px_page_job *p, 
 	return rc;
 }
 
+/* Whether the page before this one is stored. */
+static px_rc check_behind(struct px_ingest_tx *tx, const struct px_page_job *p, struct px_err *err)
+{
+	struct px_reader *r = px_writer_reader(tx->writer);
+	PX_BUF_AUTO struct px_buf text = PX_BUF_INIT(64 << 10);
+	struct px_dir dir = {0};
+	const char *stored;
+	px_rc rc = p->behind_did ? px_reader_dir(r, p->behind_did, &dir, err)
+				 : px_reader_meta(r, p->meta_key, &text, err);
+
+	if (rc && rc != PX_ENOENT)
+		return rc;
+	stored = p->behind_did ? dir.cursor : text.data;
+	rc = stored && !strcmp(stored, p->behind)
+		     ? PX_OK
+		     : px_err_set(err, PX_EBUSY, "the page before it was not stored");
+	px_dir_release(&dir);
+	return rc;
+}
+
 static px_rc page_run(struct px_ingest_tx *tx, struct px_job *job, struct px_err *err)
 {
 	struct px_page_job *p = (struct px_page_job *)job;
+	px_rc behind = p->behind ? check_behind(tx, p, err) : PX_OK;
 
-	/* a job can be run a second time after a failed commit */
+	if (behind)
+		return behind;
 	p->fresh = p->replaced = p->same = p->dropped = 0;
 	for (size_t i = 0; i < p->count; i++) {
 		px_rc rc = put_one(tx, p, &p->records[i], err);
@@ -253,6 +276,8 @@ static px_rc page_run(struct px_ingest_tx *tx, struct px_job *job, struct px_err
 		if (!rc && p->event)
 			rc = px_log_local(tx, p->states[i].iid, p->states[i].model, NULL, p->event,
 				NULL, err);
+		if (!rc && p->whole_epoch)
+			rc = px_parents_answered(tx, p->states[i].did, p->whole_epoch, err);
 		if (rc)
 			return rc;
 	}
@@ -283,4 +308,5 @@ void px_page_job_release(struct px_page_job *p)
 	free(p->states);
 	free(p->meta_key);
 	free(p->meta_value);
+	free(p->behind);
 }

@@ -132,7 +132,8 @@ PX_STMT(PENDING_CLEAR, "DELETE FROM pending WHERE did=? AND id=? AND epoch<=?")
 PX_STMT(PENDING_RETRY,
 	"UPDATE pending SET attempts=attempts+1,not_before_ms=? WHERE did=? AND id=?")
 PX_STMT(PENDING_LIST, "SELECT did,id,epoch,since_ms,not_before_ms,attempts FROM pending WHERE "
-		      "not_before_ms<=? ORDER BY since_ms LIMIT ?")
+		      "not_before_ms<=? AND did NOT IN (SELECT did FROM dir WHERE enabled=0) "
+		      "ORDER BY since_ms LIMIT ?")
 PX_STMT(PENDING_LIST_OF, "SELECT did,id,epoch,since_ms,not_before_ms,attempts FROM pending WHERE "
 			 "did=? AND not_before_ms<=? ORDER BY since_ms LIMIT ?")
 

@@ -288,6 +288,7 @@ static void listing_after(struct px_job *job)
 		px_log_limited(PX_LOG_WARN, "sync", "list of integrations: %s", err.msg);
 	} else {
 		s->known = true;
+		s->foreign = false;
 		s->lists_read++;
 		s->diffs_due = true;
 		s->list_failures = 0;
@@ -313,7 +314,8 @@ static void listing_complete(struct listing *l)
 		px_err_set(&err, PX_EAUTH,
 			"the key shows none of the integrations that the store holds: another "
 			"account's?");
-		sync_log(l->s, 0, NULL, "UNAUTHORIZED", err.msg);
+		l->s->foreign = true;
+		l->s->foreign_ms = px_clock_wall_ms();
 		listing_failed(l, &err);
 		return;
 	}
@@ -463,6 +465,21 @@ px_rc account_load(struct px_sync *s, struct px_err *err)
 	}
 	px_integrations_free(list, count);
 	return rc ? rc : load_dirs(s, err);
+}
+
+void account_reload(struct px_sync *s, struct sdir *d)
+{
+	struct px_dir row = {0};
+
+	if (!d->row.did)
+		return;
+	if (px_reader_dir(s->reader, d->row.did, &row, NULL)) {
+		/* unknown where it stands: from the front */
+		d->anew = true;
+		return;
+	}
+	px_dir_release(&d->row);
+	d->row = row;
 }
 
 void account_free(struct px_sync *s)

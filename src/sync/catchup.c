@@ -21,7 +21,6 @@
 #include <string.h>
 
 enum {
-	MARK_OVERLAP_MS = 600000,      /* the API's clock against ours, and slow syncs */
 	WATERMARK_OVERLAP_MS = 120000, /* both are the API's: changes that were committed late */
 	BURST_OVERLAP_MS = 2000,       /* what was committed later than that goes by id */
 	PARENTS_QUIET_MS = 10000,      /* rows inside records come in bursts */
@@ -57,6 +56,14 @@ static void load_covered(struct px_sync *s, struct sinteg *in)
 	char key[40];
 
 	in->covered_loaded = true;
+	px_silent_key(in->row.iid, key);
+	if (!px_reader_meta(s->reader, key, &text, NULL) && text.len) {
+		/* the list of integrations has been read since */
+		in->silent_told = in->silent_listed = true;
+		in->silent_ms = strtoll(text.data, NULL, 10);
+	}
+	px_buf_release(&text);
+	px_buf_init(&text, 4096);
 	covered_key(in, key);
 	if (!px_reader_meta(s->reader, key, &text, NULL) && text.len &&
 		!px_json_check(text.data, text.len, NULL)) {
@@ -80,15 +87,28 @@ static void store_covered(struct px_sync *s, struct sinteg *in)
 	px_buf_addc(&text, '}');
 	if (!px_buf_ok(&text, NULL))
 		sync_store_meta(s, key, text.data);
+	if (in->silent_ms && !in->silent_told) {
+		in->silent_ms = 0;
+		px_silent_key(in->row.iid, key);
+		sync_store_meta(s, key, "");
+	}
 }
 
-static bool all_caught_up(const struct sinteg *in)
+/* The walk under way over the list that holds d, or NULL. */
+static const struct walk *walk_over(const struct px_sync *s, const struct sdir *d)
+{
+	const struct px_model *m = &px_models[d->model];
+
+	return m->by_integration || m->parent >= 0 ? d->walk : s->account_walk;
+}
+
+static bool all_caught_up(const struct px_sync *s, const struct sinteg *in)
 {
 	for (int m = 0; m < PX_MODEL_COUNT; m++) {
 		const struct sdir *d = &in->dirs[m];
 
-		if (dir_due(d) &&
-			(!d->row.complete || d->refill || d->catch_up || d->since_out || d->walk))
+		if (dir_due(d) && (!d->row.complete || d->refill || d->catch_up || d->since_out ||
+					  walk_over(s, d)))
 			return false;
 	}
 	return true;
@@ -114,14 +134,16 @@ static void reconciled(struct px_sync *s, struct sinteg *in)
 }
 
 /* Whether something that the API told, or a list never read whole, waits to be read. */
-static bool is_behind(const struct sinteg *in)
+static bool is_behind(const struct px_sync *s, const struct sinteg *in)
 {
+	if (in->silent_told)
+		return true;
 	for (int m = 0; m < PX_MODEL_COUNT; m++) {
 		const struct sdir *d = &in->dirs[m];
 
 		if (dir_due(d) && (!d->row.complete || d->catch_up || d->since_out ||
 					  (d->refill && !d->sweeping) ||
-					  (d->walk && !walk_is_sweep(d->walk))))
+					  (walk_over(s, d) && !walk_is_sweep(walk_over(s, d)))))
 			return true;
 	}
 	return false;
@@ -135,7 +157,7 @@ void catchup_reconcile(struct px_sync *s)
 	}
 	for (size_t i = 0; i < s->count; i++) {
 		struct sinteg *in = s->integs[i];
-		bool behind = is_behind(in);
+		bool behind = is_behind(s, in);
 
 		if (behind != in->behind)
 			px_board_set_catching_up(s->board, in->row.iid, behind);
@@ -165,14 +187,12 @@ static bool read_since(const struct sdir *d)
 	return sync_ns / 1000000 < d->row.reconciled_ms;
 }
 
-/* Whether the walk that a cursor stands for began after the sync that the API names now. */
-static bool began_after_sync(const struct sdir *d)
+/* Whether the walk that a cursor stands for began after the syncs that the API and deliveries name
+ * now.
+ */
+static bool began_after_syncs(const struct sdir *d)
 {
-	const char *now = d->integ->row.last_completed_sync;
-	struct px_span c = {d->row.cursor, d->row.cursor ? strlen(d->row.cursor) : 0};
-
-	return c.p && now && !px_json_check(c.p, c.len, NULL) &&
-	       px_json_string_is(px_json_member(c, "sync"), now);
+	return walk_cursor_after_syncs(d) && walk_cursor_began_ms(d) > d->integ->silent_ms;
 }
 
 static void notice(struct px_sync *s, struct sinteg *in)
@@ -186,7 +206,7 @@ static void notice(struct px_sync *s, struct sinteg *in)
 	silent = in->silent_listed ||
 		 (!first && moved(in->covered_back_sync, row->last_completed_back_sync));
 	if (!silent && !moved(in->covered_sync, row->last_completed_sync)) {
-		if (in->covering && all_caught_up(in)) {
+		if (in->covering && all_caught_up(s, in)) {
 			in->covering = false;
 			store_covered(s, in);
 		}
@@ -202,16 +222,14 @@ static void notice(struct px_sync *s, struct sinteg *in)
 		if (first && !in->silent_listed && read_since(d))
 			continue;
 		/* pages that were read before the sync ended do not have what it brought */
-		if (!d->row.complete && !d->walk) {
-			if (silent || !began_after_sync(d)) {
-				free(d->row.cursor);
-				d->row.cursor = NULL;
-			}
-		} else if (silent || (first && d->row.complete)) {
+		if (!d->row.complete && !walk_over(s, d))
+			d->anew |= !began_after_syncs(d);
+		else if (silent || (first && d->row.complete))
 			d->refill = true;
-		} else {
+		else
 			d->catch_up = true;
-		}
+		if (d->refill)
+			d->anew |= walk_over(s, d) || !began_after_syncs(d);
 	}
 	in->silent_told = in->silent_listed = false;
 	in->covering = true;
@@ -285,7 +303,7 @@ static void failed(struct px_sync *s, struct sdir *d, const void *arg)
 	d->retry_ms = px_clock_mono_ms() + sync_backoff_ms(d->failures, RETRY_MIN_MS, RETRY_MAX_MS);
 	/* the whole list knows what to do with a refusal, and needs no filter and no order */
 	if (err->http == 400 || err->http == 403 || err->http == 404)
-		d->refill = true;
+		walk_again(d);
 	else if (watermark_ms(d) >= d->since_from_ms)
 		d->catch_up = true;
 	sync_dir_error(s, d, err->msg);
@@ -311,7 +329,7 @@ static void lowest(struct px_sync *s, struct sdir *d, const void *arg)
 
 void catchup_start(struct px_sync *s, struct sdir *d, int64_t oldest_ms, enum px_purpose purpose)
 {
-	int64_t from_ms = oldest_ms == INT64_MAX ? INT64_MAX : oldest_ms - MARK_OVERLAP_MS;
+	int64_t from_ms = oldest_ms == INT64_MAX ? INT64_MAX : oldest_ms - CLOCKS_MS;
 
 	/* in one burst each walk goes on where the last one ended */
 	if (oldest_ms != INT64_MAX && oldest_ms > d->since_tried_ms &&
@@ -325,19 +343,33 @@ void catchup_start(struct px_sync *s, struct sdir *d, int64_t oldest_ms, enum px
 
 void catchup_parents(struct sdir *d)
 {
-	if (d->row.complete)
-		d->parents_asked_ms = px_clock_mono_ms();
+	d->parents_asked_ms = px_clock_mono_ms();
+}
+
+/* What an earlier process was told and has not done. */
+static void recall_parents(struct px_sync *s, struct sdir *d)
+{
+	PX_BUF_AUTO struct px_buf text = PX_BUF_INIT(64);
+	char key[PX_META_KEY_MAX];
+
+	if (d->parents_recalled || !d->row.did)
+		return;
+	d->parents_recalled = true;
+	px_parents_key(d->row.did, key);
+	if (!px_reader_meta(s->reader, key, &text, NULL) && text.len)
+		catchup_parents(d);
 }
 
 static void parents_when_due(struct sdir *d, int64_t now)
 {
-	if (!d->parents_asked_ms || now < d->parents_asked_ms + PARENTS_QUIET_MS ||
+	if (!d->parents_asked_ms || !d->row.complete ||
+		now < d->parents_asked_ms + PARENTS_QUIET_MS ||
 		(d->parents_listed_ms && now < d->parents_listed_ms + PARENTS_EACH_MS))
 		return;
 	d->parents_asked_ms = 0;
 	d->parents_listed_ms = now;
 	d->sweeping = !d->refill;
-	d->refill = true;
+	walk_again(d);
 }
 
 /* No list that tells what changed: the log of changes has named it, or all of it is read. */
@@ -352,7 +384,7 @@ static void catch_up(struct px_sync *s, struct sdir *d)
 {
 	if (needs_whole_list(s, d)) {
 		d->catch_up = false;
-		d->refill = true;
+		walk_again(d);
 	} else if (px_models[d->model].parent >= 0) {
 		d->catch_up = false;
 	} else if (!d->refill && !d->walk) {
@@ -374,6 +406,7 @@ void catchup_schedule(struct px_sync *s)
 		for (int m = 0; m < PX_MODEL_COUNT; m++) {
 			struct sdir *d = &s->integs[i]->dirs[m];
 
+			recall_parents(s, d);
 			parents_when_due(d, now);
 			/* first the log of changes: what it names is met by the same walk */
 			if (!catchup_due(d) || d->since_out || now < d->retry_ms ||

@@ -6,11 +6,12 @@
  * After each list of integrations the log is read from the watermark on, less an overlap, page by
  * page. Each row marks its record, unless what it tells is in place already; nothing is spliced
  * from here, for rows can be older than what is stored. The watermark is the server's own
- * created_at, so clocks need not agree; it moves when a page is stored.
+ * created_at, so clocks need not agree; it is stored with the page that it stands for, and not
+ * without it.
  *
  * Invariants: one reading at a time; a row is handled once while this process lives, whatever the
  * overlap; an account whose log is refused or has a hole (29 days away) is read again in place
- * instead.
+ * instead, and that is remembered until it is done.
  */
 #include "sync_i.h"
 
@@ -21,23 +22,53 @@ enum { OVERLAP_S = 120, ROWS_MAX = 100000 };
 
 static const int64_t KEPT_MS = INT64_C(29) * 86400000; /* the server keeps 30 days */
 
-static const char watermark_key[] = "diffs.watermark", read_key[] = "diffs.read";
+static const char watermark_key[] = "diffs.watermark", read_key[] = "diffs.read",
+		  hole_key[] = "diffs.hole";
 /* Where an empty log stands: before whatever comes. */
 static const char beginning[] = "1970-01-01T00:00:00.000Z";
 
-enum { READ_NOTE_MS = 3600000 };
+enum { READ_NOTE_MS = 3600000, REFUSED_MS = 3600000 };
 
-static bool is_honoured(const struct px_sync *s)
-{
-	return s->diffs_honoured >= 0;
-}
+/* ---- holes ----------------------------------------------------------------------------------- */
 
-/* Everything that is complete is read again in place. */
-static void refill_all(struct px_sync *s)
+/* What is complete and has not been read whole since the hole was found is read again in place. */
+static void close_hole(struct px_sync *s)
 {
 	for (size_t i = 0; i < s->count; i++)
-		for (int m = 0; m < PX_MODEL_COUNT; m++)
-			s->integs[i]->dirs[m].refill |= s->integs[i]->dirs[m].row.complete;
+		for (int m = 0; m < PX_MODEL_COUNT; m++) {
+			struct sdir *d = &s->integs[i]->dirs[m];
+
+			if (!d->row.complete || d->row.reconciled_ms > s->diffs_hole_ms)
+				continue;
+			d->refill = true;
+			d->anew |= d->walk || walk_cursor_began_ms(d) <= s->diffs_hole_ms;
+		}
+}
+
+static void hole(struct px_sync *s, const char *why)
+{
+	char at[PX_TIME_MAX];
+
+	px_info("sync", "%s: everything is read again", why);
+	s->diffs_hole_ms = px_clock_wall_ms();
+	sync_store_meta(s, hole_key, px_time_format_ms(s->diffs_hole_ms, at));
+	close_hole(s);
+}
+
+static void hole_when_closed(struct px_sync *s)
+{
+	if (!s->diffs_hole_ms)
+		return;
+	for (size_t i = 0; i < s->count; i++)
+		for (int m = 0; m < PX_MODEL_COUNT; m++) {
+			const struct sdir *d = &s->integs[i]->dirs[m];
+
+			if (dir_due(d) && d->row.complete &&
+				(d->refill || d->walk || d->row.reconciled_ms <= s->diffs_hole_ms))
+				return;
+		}
+	s->diffs_hole_ms = 0;
+	sync_store_meta(s, hole_key, "");
 }
 
 /* ---- rows seen ------------------------------------------------------------------------------- */
@@ -73,6 +104,8 @@ static bool seen_before(struct px_sync *s, struct px_span id)
 struct diff_page {
 	struct px_diff_job job;
 	struct px_sync *s;
+	char *newest; /* created_at in it, or NULL */
+	int64_t newest_ns;
 };
 
 static void diffs_request(struct px_sync *s);
@@ -83,9 +116,36 @@ static void diffs_end(struct px_sync *s, bool whole)
 	s->diffs_out = false;
 	if (whole) {
 		s->diffs_due = false;
+		s->diffs_retry_ms = 0;
+		s->diffs_read_ms = px_clock_forward_ms();
 		note_read(s);
 	} else {
 		s->diffs_retry_ms = px_clock_mono_ms() + RETRY_MIN_MS * 5;
+	}
+}
+
+/* Not for this key, or not on this server: syncs tell what to read again, and it is asked now and
+ * then whether that has changed. */
+static void diffs_refused(struct px_sync *s, const struct px_err *err)
+{
+	if (s->diffs_honoured >= 0) {
+		px_info("sync", "data diffs are refused: %s", err->msg);
+		hole(s, "what changed is not told");
+	}
+	s->diffs_honoured = -1;
+	s->diffs_out = s->diffs_due = false;
+	s->diffs_retry_ms = px_clock_mono_ms() + REFUSED_MS;
+}
+
+/* The newest row that is stored. */
+static void adopt(struct px_sync *s, char *newest, int64_t ns)
+{
+	if (newest && (!s->diffs_watermark || ns > s->diffs_watermark_ns)) {
+		free(s->diffs_watermark);
+		s->diffs_watermark = newest;
+		s->diffs_watermark_ns = ns;
+	} else {
+		free(newest);
 	}
 }
 
@@ -98,14 +158,18 @@ static void page_after(struct px_job *job)
 	if (job->rc) {
 		px_log_limited(PX_LOG_WARN, "sync", "data diffs were not stored: %s", job->err.msg);
 		memset(s->diffs_seen, 0, sizeof s->diffs_seen);
-	} else if (p->job.marked) {
-		px_info("sync", "data diffs: %zu records to be read again", p->job.marked);
+	} else {
+		adopt(s, p->newest, p->newest_ns);
+		p->newest = NULL;
+		if (p->job.marked)
+			px_info("sync", "data diffs: %zu records to be read again", p->job.marked);
 	}
 	if (job->rc || !more)
 		diffs_end(s, !job->rc);
 	else
 		diffs_request(s);
 	px_diff_job_release(&p->job);
+	free(p->newest);
 	free(p);
 }
 
@@ -117,11 +181,11 @@ static void note_read(struct px_sync *s)
 	if (px_clock_mono_ms() < s->diffs_note_due_ms)
 		return;
 	s->diffs_note_due_ms = px_clock_mono_ms() + READ_NOTE_MS;
-	sync_store_meta(s, read_key, px_time_format_ms(px_clock_wall_ms(), at));
+	sync_store_meta(s, read_key, px_time_format_ms(s->diffs_read_ms, at));
 }
 
-/* The newest created_at of a page becomes the watermark. */
-static void move_watermark(struct px_sync *s, const struct px_page *page)
+/* The newest created_at of a page; NULL: it has none. */
+static char *newest_of(const struct px_page *page, int64_t *ret_ns)
 {
 	int64_t best_ns = INT64_MIN, ns;
 	char *best = NULL;
@@ -137,14 +201,23 @@ static void move_watermark(struct px_sync *s, const struct px_page *page)
 			free(at);
 		}
 	}
-	if (best && (!s->diffs_watermark || best_ns > s->diffs_watermark_ns)) {
-		free(s->diffs_watermark);
-		s->diffs_watermark = best;
-		s->diffs_watermark_ns = best_ns;
-		sync_store_meta(s, watermark_key, best);
-	} else {
-		free(best);
+	*ret_ns = best_ns;
+	return best;
+}
+
+/* The first time: only where the log stands now. */
+static void begin_watermark(struct px_sync *s, const struct px_page *page)
+{
+	int64_t ns;
+	char *newest = newest_of(page, &ns);
+
+	if (!newest) {
+		newest = strdup(beginning);
+		ns = 0;
 	}
+	adopt(s, newest, ns);
+	if (s->diffs_watermark)
+		sync_store_meta(s, watermark_key, s->diffs_watermark);
 }
 
 static void take_page(struct px_sync *s, const struct px_answer *answer, struct px_page *page)
@@ -174,15 +247,17 @@ static void take_page(struct px_sync *s, const struct px_answer *answer, struct 
 	}
 	p->s = s;
 	p->job.mark_only = true;
+	p->newest = newest_of(page, &p->newest_ns);
+	if (p->newest && p->newest_ns > s->diffs_watermark_ns) {
+		p->job.meta_key = strdup(watermark_key);
+		p->job.meta_value = strdup(p->newest);
+	}
 	p->job.job.after = page_after;
 	s->diffs_offset += (int64_t)page->count;
 	s->diffs_more = page->count && page->has_more != 0 && s->diffs_offset < ROWS_MAX &&
 			(page->has_more == 1 || page->count >= PAGE_LIMIT);
-	if (s->diffs_offset >= ROWS_MAX) {
-		px_info("sync", "data diffs: more than %d: everything is read again", ROWS_MAX);
-		refill_all(s);
-	}
-	move_watermark(s, page);
+	if (s->diffs_offset >= ROWS_MAX)
+		hole(s, "more data diffs than are read");
 	sync_submit(s, &p->job.job);
 }
 
@@ -194,25 +269,18 @@ static void diffs_answer(void *arg, const struct px_answer *answer)
 	px_rc rc = answer->rc ? answer->rc : px_page_parse(answer->body, answer->len, &page, &err);
 
 	if (rc) {
-		/* not for this key, or not on this server: then syncs tell what to read again */
 		if (answer->status == 400 || answer->status == 403 || answer->status == 404) {
-			if (s->diffs_honoured >= 0)
-				px_info("sync", "data diffs are refused: %s", err.msg);
-			s->diffs_honoured = -1;
-		} else if (rc != PX_ECANCELED) {
-			px_log_limited(PX_LOG_WARN, "sync", "data diffs: %s", err.msg);
+			diffs_refused(s, &err);
+			return;
 		}
-		diffs_end(s, s->diffs_honoured < 0);
+		if (rc != PX_ECANCELED)
+			px_log_limited(PX_LOG_WARN, "sync", "data diffs: %s", err.msg);
+		diffs_end(s, false);
 		return;
 	}
 	s->diffs_honoured = 1;
 	if (!s->diffs_watermark) {
-		/* the first time: only where the log stands now */
-		move_watermark(s, &page);
-		if (!s->diffs_watermark && (s->diffs_watermark = strdup(beginning))) {
-			s->diffs_watermark_ns = 0;
-			sync_store_meta(s, watermark_key, beginning);
-		}
+		begin_watermark(s, &page);
 		diffs_end(s, true);
 	} else {
 		take_page(s, answer, &page);
@@ -229,7 +297,7 @@ static void diffs_request(struct px_sync *s)
 
 	px_buf_adds(&path, "/v1/admin/data-diffs/");
 	if (s->diffs_watermark) {
-		px_url_query(&path, "order-by", "created_at:asc");
+		px_url_query(&path, "order-by", "created_at:asc,id:asc");
 		px_url_query(&path, "after", px_time_format_ms(s->diffs_from_ms, from));
 		px_url_query_int(&path, "limit", PAGE_LIMIT);
 		px_url_query_int(&path, "offset", s->diffs_offset);
@@ -252,29 +320,42 @@ static bool load_time(struct px_sync *s, const char *key, struct px_buf *text, i
 
 static void load_watermark(struct px_sync *s)
 {
-	PX_BUF_AUTO struct px_buf text = PX_BUF_INIT(256), read = PX_BUF_INIT(256);
-	int64_t read_ns = 0;
+	PX_BUF_AUTO struct px_buf text = PX_BUF_INIT(256), other = PX_BUF_INIT(256);
+	int64_t ns = 0;
 
 	s->diffs_loaded = true;
+	if (load_time(s, hole_key, &other, &ns)) {
+		s->diffs_hole_ms = ns / 1000000;
+		close_hole(s);
+	}
+	px_buf_release(&other);
+	px_buf_init(&other, 256);
 	if (!load_time(s, watermark_key, &text, &s->diffs_watermark_ns))
 		return;
-	if (load_time(s, read_key, &read, &read_ns) &&
-		px_clock_wall_ms() - read_ns / 1000000 <= KEPT_MS) {
-		s->diffs_watermark = strndup(text.data, text.len);
+	s->diffs_watermark = strndup(text.data, text.len);
+	/* never read to its end: as if long ago */
+	s->diffs_read_ms = load_time(s, read_key, &other, &ns) ? ns / 1000000 : 1;
+}
+
+static void look_for_hole(struct px_sync *s)
+{
+	if (!s->diffs_read_ms || px_clock_forward_ms() - s->diffs_read_ms <= KEPT_MS)
 		return;
-	}
-	px_info("sync",
-		"the log of changes was not read for over 29 days: everything is read again");
-	refill_all(s);
+	hole(s, "the log of changes was not read for over 29 days");
+	/* what is still there of it is older than what is read now */
+	free(s->diffs_watermark);
+	s->diffs_watermark = NULL;
+	s->diffs_read_ms = 0;
 }
 
 void diffs_schedule(struct px_sync *s)
 {
-	if (!s->diffs_due || s->diffs_out || !is_honoured(s) ||
-		px_clock_mono_ms() < s->diffs_retry_ms)
+	if (!s->diffs_due || s->diffs_out || px_clock_mono_ms() < s->diffs_retry_ms)
 		return;
 	if (!s->diffs_loaded)
 		load_watermark(s);
+	look_for_hole(s);
+	hole_when_closed(s);
 	s->diffs_out = true;
 	s->diffs_offset = 0;
 	s->diffs_from_ms = s->diffs_watermark_ns / 1000000 - OVERLAP_S * 1000;

@@ -4,8 +4,8 @@
  * jobs.
  *
  * Invariants: a file is replaced only by a whole new one; what cannot be had leaves the old one.
- * Asked for when an integration appears and after its syncs, at most hourly, and behind everything
- * that brings records.
+ * Asked for when an integration appears and after its syncs, and again when one could not be had,
+ * at most hourly, and behind everything that brings records.
  */
 #include "sync_i.h"
 
@@ -41,12 +41,15 @@ struct fetch {
 	int64_t oldest_ms;
 };
 
-static void fetch_end(struct fetch *f)
+/* What could not be had is asked for again with the next ones. */
+static void fetch_end(struct fetch *f, bool had)
 {
 	struct sinteg *in = sync_integ_by_iid(f->s, f->iid);
 
-	if (in)
+	if (in) {
 		in->files_out--;
+		in->files_wanted |= !had;
+	}
 	px_buf_release(&f->rows);
 	free(f->ends);
 	free(f->id);
@@ -96,7 +99,7 @@ static void fetch_store(struct fetch *f)
 		px_warn("sync", "%s of %s: %s", f->file->name, f->id,
 			n ? err.msg : "out of memory");
 		free(n);
-		fetch_end(f);
+		fetch_end(f, false);
 		return;
 	}
 	px_note_job_init(n);
@@ -105,7 +108,7 @@ static void fetch_store(struct fetch *f)
 	n->file_name = strdup(f->file->name);
 	n->file_body = px_buf_steal(&body, &n->file_len);
 	sync_submit(f->s, &n->job);
-	fetch_end(f);
+	fetch_end(f, true);
 }
 
 static px_rc add_line(struct fetch *f, struct px_span row, bool *ret_old, struct px_err *err)
@@ -175,7 +178,7 @@ static void fetch_answer(void *arg, const struct px_answer *answer)
 	if (rc) {
 		if (rc != PX_ECANCELED)
 			px_info("sync", "%s of %s: %s", f->file->name, f->id, err.msg);
-		fetch_end(f);
+		fetch_end(f, false);
 	} else if (more && ++f->pages < FILE_PAGES_MAX) {
 		fetch_request(f);
 	} else {
@@ -205,7 +208,7 @@ static void fetch_request(struct fetch *f)
 		rc = px_api_get(f->s->api, PX_FOR_SWEEP, path.data, 0, NULL, fetch_answer, f, &err);
 	if (rc) {
 		px_info("sync", "%s of %s: %s", f->file->name, f->id, err.msg);
-		fetch_end(f);
+		fetch_end(f, false);
 	}
 }
 
@@ -225,7 +228,7 @@ static void fetch_start(struct px_sync *s, struct sinteg *in, const struct small
 	if (f->id)
 		fetch_request(f);
 	else
-		fetch_end(f);
+		fetch_end(f, false);
 }
 
 void files_schedule(struct px_sync *s)

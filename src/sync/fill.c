@@ -34,22 +34,36 @@ static bool is_account_wide(int model)
 	return !px_models[model].by_integration && px_models[model].parent < 0;
 }
 
-static bool account_needs(const struct px_sync *s, int model)
-{
-	for (size_t i = 0; i < s->count; i++)
-		if (needs_walk(&s->integs[i]->dirs[model]))
-			return true;
-	return false;
-}
-
 /* Weekly by default: the whole list again, for what vanished without a word. */
 static void sweep_when_due(const struct px_sync *s, struct sdir *d)
 {
 	int64_t every_ms = (int64_t)s->sweep_days * 86400000;
+	int64_t ago_ms = px_clock_wall_ms() - d->row.reconciled_ms;
 
-	if (every_ms && d->row.complete && d->row.reconciled_ms &&
-		px_clock_wall_ms() - d->row.reconciled_ms > every_ms)
+	/* also when the clock was wrong, and so it will be read at some time to come */
+	if (every_ms && d->row.complete && d->row.reconciled_ms && !d->refill &&
+		(ago_ms > every_ms || ago_ms < -every_ms))
 		d->refill = d->sweeping = true;
+}
+
+/* The list of a model without an integration filter: one walk for all integrations. */
+static void schedule_account(struct px_sync *s, int model, int64_t now)
+{
+	bool any = false, sweep = true;
+
+	if (s->account_walk)
+		return;
+	for (size_t i = 0; i < s->count; i++) {
+		struct sdir *d = &s->integs[i]->dirs[model];
+
+		sweep_when_due(s, d);
+		if (!needs_walk(d))
+			continue;
+		any = true;
+		sweep &= d->sweeping;
+	}
+	if (any && now >= s->fees_retry_ms)
+		walk_start_account(s, model, sweep ? PX_FOR_SWEEP : PX_FOR_FILL);
 }
 
 /* A model that the API refused is asked for again now and then. */
@@ -66,12 +80,12 @@ void fill_schedule(struct px_sync *s)
 
 	for (int m = 0; m < PX_MODEL_COUNT; m++) {
 		if (is_account_wide(m)) {
-			if (!s->account_walk && now >= s->fees_retry_ms && account_needs(s, m))
-				walk_start_account(s, m, PX_FOR_FILL);
+			schedule_account(s, m, now);
 			continue;
 		}
-		for (size_t i = 0; i < s->count && s->walks < most; i++) {
+		for (size_t i = 0; i < s->count; i++) {
 			struct sdir *d = &s->integs[i]->dirs[m];
+			enum px_purpose purpose;
 
 			if (d->walk || !d->wanted)
 				continue;
@@ -79,7 +93,11 @@ void fill_schedule(struct px_sync *s)
 			sweep_when_due(s, d);
 			if (!needs_walk(d) || now < d->retry_ms || !parent_ready(d))
 				continue;
-			walk_start(s, d, d->sweeping ? PX_FOR_SWEEP : PX_FOR_FILL);
+			/* neither keeps the other out */
+			purpose = d->sweeping ? PX_FOR_SWEEP : PX_FOR_FILL;
+			if (walk_count(s, purpose) >= most)
+				continue;
+			walk_start(s, d, purpose);
 			d->sweeping = false;
 		}
 	}

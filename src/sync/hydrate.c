@@ -18,11 +18,12 @@
 enum {
 	QUIET_MS = 300,
 	BURST_MAX_MS = 10000,
-	LOOK_MS = 1000,	       /* for marks whose retry comes due */
-	LOOK_MAX = 20000,      /* marks looked at in one go */
-	BY_ID_MAX = 4,	       /* more of one model: one walk */
-	BY_ID_OUT_MAX = 16,    /* by-id requests under way */
-	GIVE_UP_MS = 86400000, /* of definite not-found */
+	LOOK_MS = 1000,		 /* for marks whose retry comes due */
+	LOOK_MAX = 20000,	 /* marks looked at in one go */
+	BY_ID_MAX = 4,		 /* more of one model: one walk */
+	BY_ID_OUT_MAX = 16,	 /* by-id requests under way */
+	GIVE_UP_MS = 86400000,	 /* of definite not-found */
+	ABSENT_MAX_MS = 3600000, /* between questions for what is not there */
 };
 
 struct ask {
@@ -124,7 +125,8 @@ static void ask_later(struct ask *a, bool definite, const char *why)
 		m->job.after = mark_after;
 		m->did = a->did;
 		m->id = strdup(a->id);
-		m->not_before_ms = now + sync_backoff_ms(a->attempts + 1, 2000, 3600000);
+		m->not_before_ms = now + sync_backoff_ms(a->attempts + 1, RETRY_MIN_MS,
+						 definite ? ABSENT_MAX_MS : RETRY_MAX_MS);
 		m->drop = definite && now - a->since_ms > GIVE_UP_MS;
 		if (m->drop)
 			px_info("sync", "%s %s: not found for a day: forgotten",
@@ -313,17 +315,28 @@ static void hydrate_sub(
 		PX_BUF_AUTO struct px_buf parent = PX_BUF_INIT(8192);
 
 		if (list[i].attempts || !find_parent(s, d, &list[i], &parent))
-			d->refill = true;
+			walk_again(d);
 		else if (!asked(s, d->row.did, list[i].id, parent.data))
 			ask_start(s, d, &list[i], parent.data);
 	}
 }
 
-/* Whether what changed can be asked for: not below a parent, and not for each integration of an
- * account-wide list. */
-static bool is_list(int model)
+/* What the list of d, which may be that of other integrations too, has been marked for since. */
+static int64_t oldest_mark(
+	struct px_sync *s, const struct sdir *d, const struct px_pending *all, size_t count)
 {
-	return px_models[model].by_integration && px_models[model].parent < 0;
+	int64_t oldest = INT64_MAX;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct sdir *of = all[i].did == d->row.did ? d : NULL;
+
+		if (!of && !px_models[d->model].by_integration)
+			of = dir_of(s, all[i].did);
+		if (of && of->model == d->model && all[i].not_before_ms > of->since_tried_ms &&
+			all[i].since_ms < oldest)
+			oldest = all[i].since_ms;
+	}
+	return oldest;
 }
 
 /* So many records are cheaper one by one than by a walk, as far as the last walk tells. */
@@ -334,11 +347,11 @@ static size_t by_id_most(const struct sdir *d)
 	return d->since_pages > BY_ID_MAX ? (size_t)d->since_pages : BY_ID_MAX;
 }
 
-/* Marks of one directory: by id, by what changed, or by the whole list. */
-static void hydrate_dir(
-	struct px_sync *s, struct sdir *d, const struct px_pending *list, size_t count)
+/* Marks of one directory, some of all: by id, by what changed, or by the whole list. Also while it
+ * is walked: that may take long. */
+static void hydrate_dir(struct px_sync *s, struct sdir *d, const struct px_pending *list,
+	size_t count, const struct px_pending *all, size_t all_count)
 {
-	int64_t oldest = INT64_MAX;
 	size_t fresh = 0;
 
 	if (!d->row.enabled || d->since_out)
@@ -348,20 +361,19 @@ static void hydrate_dir(
 		if (list[i].not_before_ms <= d->since_tried_ms)
 			continue; /* a walk has not brought it: by id */
 		fresh++;
-		if (list[i].since_ms < oldest)
-			oldest = list[i].since_ms;
 	}
 	if (px_models[d->model].parent >= 0) {
 		hydrate_sub(s, d, list, count);
 		return;
 	}
-	if (is_list(d->model) && fresh > by_id_most(d) && !d->refill && !d->walk) {
-		catchup_start(s, d, oldest, PX_FOR_HYDRATE);
+	if (fresh > by_id_most(d)) {
+		catchup_start(s, d, oldest_mark(s, d, all, all_count), PX_FOR_HYDRATE);
 		return;
 	}
 	if (!px_models[d->model].get_path) {
-		if (d->row.complete)
-			d->refill = true;
+		/* one that is under way began before some of them */
+		if (d->row.complete && !d->walk && !d->refill)
+			walk_again(d);
 		return;
 	}
 	for (size_t i = 0; i < count && s->asks_out < BY_ID_OUT_MAX; i++)
@@ -412,7 +424,7 @@ void hydrate_schedule(struct px_sync *s)
 		for (k = i; k < count && list[k].did == list[i].did; k++)
 			;
 		if (d)
-			hydrate_dir(s, d, list + i, k - i);
+			hydrate_dir(s, d, list + i, k - i, list, count);
 	}
 	px_pending_free(list, count);
 	/* again when some of these have been answered */

@@ -7,6 +7,9 @@
  * asked for), the list is read newest first down to that moment. Which of the two it is is found
  * out once per start. `>=` with overlap: several records share a timestamp.
  *
+ * Pages that are asked for by offset begin with a record of the page before: when they do not, the
+ * list has become shorter before them, and the walk steps back.
+ *
  * Invariant: only a walk that came to its end says so to its caller; records themselves are right
  * whatever happens, for each is judged by the epoch of its own request.
  */
@@ -15,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SINCE_PAGES_MAX = 100000 };
+enum { SINCE_PAGES_MAX = 100000, BACK_MAX = 20 };
 
 struct since {
 	struct px_sync *s;
@@ -27,8 +30,10 @@ struct since {
 	int64_t from_ns;
 	char from[PX_TIME_MAX];
 	char *key;	/* updated_at of the newest record so far; NULL before the first page */
-	char *first_id; /* of the newest page: a page that repeats means ties longer than a page */
-	int64_t offset; /* within ties, or newest first */
+	int64_t offset; /* within ties, or newest first: behind the last record */
+	uint64_t ids[PAGE_LIMIT]; /* hashes of those of the page before */
+	size_t id_count;
+	int back; /* steps back in a row */
 	int64_t epoch;
 	int64_t newest_ns;
 	char *newest;
@@ -67,7 +72,6 @@ static void since_end(struct since *w, const struct px_err *err)
 	w->d->since_pages = w->pages;
 	w->done(w->s, w->d, w->rc ? &w->err : NULL, w->newest);
 	free(w->key);
-	free(w->first_id);
 	free(w->newest);
 	free(w);
 }
@@ -120,8 +124,8 @@ static px_rc take(
 		in = r->record.integration_id ? sync_integ_by_id(w->s, r->record.integration_id)
 					      : NULL;
 		r->did = w->did;
-		if (in && in->row.iid != w->iid)
-			r->did = in->wanted ? in->dirs[w->model].row.did : 0;
+		if (in ? in->row.iid != w->iid : !px_models[w->model].by_integration)
+			r->did = in && in->wanted ? in->dirs[w->model].row.did : 0;
 		if (!r->did)
 			px_record_release(&r->record);
 		else
@@ -151,15 +155,63 @@ static bool advance(struct since *w, const struct px_page_record *list, size_t c
 	return below;
 }
 
+static uint64_t id_hash(struct px_span row)
+{
+	struct px_span id = px_json_member(row, "id");
+	uint64_t h = UINT64_C(14695981039346656037);
+
+	for (size_t i = 0; id.p && i < id.len; i++)
+		h = (h ^ (unsigned char)id.p[i]) * UINT64_C(1099511628211);
+	return h;
+}
+
+/* Whether a page that was asked for by offset follows the one before it without a gap. */
+static bool follows(const struct since *w, const struct px_page *page)
+{
+	uint64_t first;
+
+	if (!w->offset || !w->id_count)
+		return true;
+	if (!page->count)
+		return false;
+	first = id_hash(page->results[0]);
+	for (size_t i = 0; i < w->id_count; i++)
+		if (w->ids[i] == first)
+			return true;
+	return false;
+}
+
+static void keep_ids(struct since *w, const struct px_page *page)
+{
+	w->id_count = 0;
+	for (size_t i = 0; i < page->count && w->id_count < PAGE_LIMIT; i++)
+		w->ids[w->id_count++] = id_hash(page->results[i]);
+}
+
+static int64_t asked_offset(const struct since *w)
+{
+	return w->offset && w->id_count ? w->offset - 1 : w->offset;
+}
+
+static void step_back(struct since *w)
+{
+	int64_t step = (int64_t)PAGE_LIMIT << w->back;
+
+	if (++w->back > BACK_MAX)
+		w->offset = 0;
+	else
+		w->offset = w->offset > step ? w->offset - step : 0;
+	w->id_count = 0;
+	since_request(w);
+}
+
 /* Where the next page begins: behind the last key, or further within records that share it. */
 static void move_key(struct since *w, const struct px_page_record *list, size_t count, size_t got)
 {
 	const char *last = count ? list[count - 1].record.updated_at : NULL;
 
-	if (w->desc || !last) {
-		w->offset += (int64_t)got;
-	} else if (w->key && !strcmp(w->key, last)) {
-		w->offset += (int64_t)got;
+	if (w->desc || !last || (w->key && !strcmp(w->key, last))) {
+		w->offset = asked_offset(w) + (int64_t)got;
 	} else {
 		free(w->key);
 		w->key = strdup(last);
@@ -222,10 +274,17 @@ static void since_answer(void *arg, const struct px_answer *answer)
 		since_end(w, &err);
 		return;
 	}
+	if (!follows(w, &page)) {
+		px_page_release(&page);
+		px_page_job_release(&j->page);
+		free(j);
+		step_back(w);
+		return;
+	}
 	got = page.count;
 	more = page.has_more == 1 || (page.has_more < 0 && got >= PAGE_LIMIT);
-	px_page_release(&page);
 	if (j->page.count && ignores_filter(w, &j->page.records[0])) {
+		px_page_release(&page);
 		px_page_job_release(&j->page);
 		free(j);
 		fall_back(w);
@@ -235,6 +294,9 @@ static void since_answer(void *arg, const struct px_answer *answer)
 		w->s->since_honoured = 1;
 	below = advance(w, j->page.records, j->page.count);
 	move_key(w, j->page.records, j->page.count, got);
+	keep_ids(w, &page);
+	w->back = 0;
+	px_page_release(&page);
 	j->page.sent_epoch = w->epoch;
 	j->page.job.after = since_after;
 	w->jobs++;
@@ -261,7 +323,7 @@ static void since_request(struct since *w)
 	if (!w->desc)
 		px_url_query(&path, "updated_at_gte", w->key ? w->key : w->from);
 	px_url_query_int(&path, "limit", PAGE_LIMIT);
-	px_url_query_int(&path, "offset", w->offset);
+	px_url_query_int(&path, "offset", asked_offset(w));
 	rc = px_buf_ok(&path, &err);
 	if (!rc)
 		rc = px_api_get(

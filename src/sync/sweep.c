@@ -293,7 +293,7 @@ static int64_t missed_before(struct gathering *g, bool allowed)
 		return 0;
 	/* what this one is the first to miss */
 	if (!before || (!count_absent(g, before, NULL) && g->count < g->all)) {
-		d->refill = true;
+		walk_again(d);
 		d->retry_ms = px_clock_mono_ms() + AGAIN_MS;
 	}
 	return before;

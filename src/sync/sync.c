@@ -217,8 +217,10 @@ static void take_pokes(struct px_sync *s)
 			s->list_again = s->listing;
 			if (in)
 				in->files_wanted = true;
-			if (in && (list->back || list->first))
+			if (in && (list->back || list->first)) {
 				in->silent_told = true;
+				in->silent_ms = px_clock_wall_ms();
+			}
 			break;
 		case POKE_PARENTS:
 			if (in)
@@ -319,6 +321,11 @@ static void tell_board(struct px_sync *s)
 		return;
 	s->board_due_ms = now + BOARD_MS;
 	px_api_stats(s->api, &stats);
+	if (s->foreign) {
+		stats.authorized = false;
+		stats.last_error_ms = s->foreign_ms;
+		(void)snprintf(stats.last_error, sizeof stats.last_error, "%s", s->list_err.msg);
+	}
 	px_board_set_api(s->board, &stats, s->conf->api_url, false);
 	if (stats.reachable != s->reachable) {
 		s->reachable = stats.reachable;
@@ -332,8 +339,10 @@ static void tell_board(struct px_sync *s)
 	if (stats.authorized != s->authorized) {
 		s->authorized = stats.authorized;
 		if (!s->authorized) {
-			px_warn("api", "the API refuses the key");
-			sync_log(s, 0, NULL, "UNAUTHORIZED", "the API refuses the key");
+			const char *why = s->foreign ? s->list_err.msg : "the API refuses the key";
+
+			px_warn("api", "%s", why);
+			sync_log(s, 0, NULL, "UNAUTHORIZED", why);
 		} else {
 			px_info("api", "the API accepts the key");
 		}

@@ -26,6 +26,7 @@ enum {
 	RETRY_MAX_MS = 300000,
 	REFUSED_RETRY_MS = 900000, /* a model that the API refuses is asked again */
 	PACE_MS = 20000,	   /* what the pace of requests is an average of */
+	CLOCKS_MS = 600000,	   /* the API's clock against ours, and slow syncs */
 	FILES_MIN_MS = 3600000,	   /* small files of an integration: at most hourly */
 };
 
@@ -44,6 +45,7 @@ struct sdir {
 	struct walk *walk;   /* under way, or NULL */
 	bool wanted;	     /* passes --model and --integration */
 	bool refill;	     /* read again although complete */
+	bool anew;	     /* from the front: what was read so far is too old */
 	bool sweeping;	     /* by a walk that nothing waits for */
 	bool catch_up;	     /* a sync has ended: what it changed is read */
 	int64_t drift_ms;    /* when a whole walk missed too many to be believed alone; 0: none */
@@ -66,6 +68,8 @@ struct sdir {
 				 */
 	/* rows that show in this model's records have changed, nobody knows in which; 0: none */
 	int64_t parents_asked_ms, parents_listed_ms;
+	bool parents_recalled; /* a former process may have left that undone: it has been looked up
+				*/
 };
 
 struct sinteg {
@@ -77,7 +81,8 @@ struct sinteg {
 	bool covering;	       /* these walks have not all ended, or that is not stored yet */
 	bool behind;	       /* as the board was told last */
 	int64_t reconciled_ms; /* as submitted last */
-	bool silent_told;      /* a delivery told of a sync that announces nothing */
+	bool silent_told;      /* a delivery told of a sync that announces nothing, */
+	int64_t silent_ms;     /* when: px_clock_wall_ms */
 	bool silent_listed;    /* and the list of integrations has been read since */
 	int64_t files_due_ms;  /* px_clock_mono_ms: not before */
 	bool files_wanted;     /* a sync has ended since they were read */
@@ -104,9 +109,9 @@ struct px_sync {
 	int list_failures;
 	struct px_err list_err;
 
-	size_t walks;	 /* under way */
-	size_t requests; /* pages asked for and not yet handed to ingest */
-	size_t jobs_out; /* jobs submitted and not yet ended */
+	size_t walks;		      /* under way */
+	size_t requests[PX_PURPOSES]; /* pages asked for and not yet handed to ingest */
+	size_t jobs_out;	      /* jobs submitted and not yet ended */
 	struct walk *all_walks;
 	int64_t fees_retry_ms;
 	int fees_failures;
@@ -126,6 +131,9 @@ struct px_sync {
 	int diffs_honoured; /* -1: refused, 0: not known yet */
 	char *diffs_watermark;
 	int64_t diffs_watermark_ns, diffs_from_ms, diffs_offset, diffs_retry_ms, diffs_note_due_ms;
+	int64_t diffs_read_ms; /* px_clock_forward_ms: when it was read to its end last; 0: never */
+	int64_t diffs_hole_ms; /* since when all has to be read again, px_clock_wall_ms; 0: nothing
+				*/
 	uint64_t diffs_seen[DIFFS_BUCKETS][DIFFS_WAYS]; /* hashes of ids of rows handled lately */
 
 	double pace_ms, pace_requests; /* requests that went out of late, and the time it took */
@@ -138,6 +146,8 @@ struct px_sync {
 	int hooks_failures;
 	char *hook_secret; /* signs deliveries; NULL without webhook-url */
 
+	bool foreign; /* the key shows none of the integrations that we hold */
+	int64_t foreign_ms;
 	bool reachable, authorized; /* as last logged */
 	uint64_t refused;	    /* 429 answers, as last logged */
 	int64_t refused_ms;
@@ -191,6 +201,8 @@ struct sinteg *sync_integ_by_iid(struct px_sync *s, int64_t iid);
 void account_refresh(struct px_sync *s);
 /* Brings integs and their directories in line with the store. */
 px_rc account_load(struct px_sync *s, struct px_err *err);
+/* What was about to be written of d has not been: its row as the store has it. */
+void account_reload(struct px_sync *s, struct sdir *d);
 void account_free(struct px_sync *s);
 /* Whether a directory takes part in filling: wanted, enabled, its integration active and past its
  * first sync. */
@@ -211,6 +223,15 @@ void walk_progress(struct px_sync *s, const struct px_api_stats *stats);
 int64_t walk_applied(const struct walk *w);
 /* One that nothing has asked for. */
 bool walk_is_sweep(const struct walk *w);
+/* Walks of this purpose under way. */
+size_t walk_count(const struct px_sync *s, enum px_purpose purpose);
+/* All of d is read by requests that leave from now on, also what a walk under way, or one that was
+ * interrupted, has read already. */
+void walk_again(struct sdir *d);
+/* What stood in a member of the cursor of an interrupted walk: when it began (px_clock_wall_ms; 0:
+ * there is none, or it does not say), and what the API named as the last sync and back-sync. */
+int64_t walk_cursor_began_ms(const struct sdir *d);
+bool walk_cursor_after_syncs(const struct sdir *d);
 
 /* ---- fill.c: what is due */
 

@@ -17,11 +17,17 @@
  * 3. `complete` is written with the last piece only, and only when the records seen are at least as
  * many as the API counts, or WALK_TRIES walks agree that they are not.
  * 4. Nothing of a page that is refused is stored.
+ * 5. A page is stored only behind the one before it: when one could not be written, those behind it
+ * are refused, and the walk goes on from what the store says.
+ * 6. The watermark lies before the walk's beginning: what changed on pages that had been read by
+ * then is newer.
  */
 #include "sync_i.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+enum { CURSOR_MAX_MS = 86400000 /* older: what was read again so far is not new any more */ };
 
 enum piece_state { PIECE_QUEUED, PIECE_FLYING, PIECE_READY };
 
@@ -75,8 +81,11 @@ struct walk {
 	int jobs; /* submitted and not yet ended */
 	int64_t newest_ns;
 	char *newest;	     /* largest updated_at so far: the watermark to be */
-	char *sync_at;	     /* last_completed_sync when it began */
+	char *sync_at;	     /* last_completed_sync when it began, */
+	char *back_at;	     /* and last_completed_back_sync */
 	int64_t began_epoch; /* before its first request; 0: not known */
+	int64_t began_ms;    /* px_clock_wall_ms; 0: not known */
+	char *cursor;	     /* stored with what went to ingest last; NULL: nothing yet */
 	/* sub-collections */
 	int64_t parent_rid; /* parents up to here are planned */
 	bool parents_done;
@@ -127,7 +136,7 @@ static void drop_pieces(struct walk *w)
 
 		if (p->state == PIECE_READY) {
 			w->ready--;
-			w->s->requests--;
+			w->s->requests[w->purpose]--;
 		}
 		if (p->state == PIECE_FLYING)
 			p->dropped = true;
@@ -162,6 +171,8 @@ static void walk_free(struct walk *w)
 	free(w->last_id);
 	free(w->newest);
 	free(w->sync_at);
+	free(w->back_at);
+	free(w->cursor);
 	free(w);
 }
 
@@ -187,16 +198,19 @@ static char *cursor_text(const struct walk *w, const struct piece *last)
 	struct px_buf b = PX_BUF_INIT(64 << 10);
 
 	px_buf_addf(&b,
-		"{\"walk\":%lld,\"began\":%lld,\"offset\":%lld,\"total\":%lld,\"tries\":%d,"
+		"{\"walk\":%lld,\"began\":%lld,\"at\":%lld,\"offset\":%lld,\"total\":%lld,"
+		"\"tries\":%d,"
 		"\"skips\":%d,\"parent\":%lld,\"last\":",
-		(long long)w->number, (long long)w->began_epoch, (long long)w->applied,
-		(long long)w->total, w->tries, w->skips,
+		(long long)w->number, (long long)w->began_epoch, (long long)w->began_ms,
+		(long long)w->applied, (long long)w->total, w->tries, w->skips,
 		(long long)(last && last->parent ? last->parent_rid : 0));
 	px_buf_add_jsons(&b, w->last_id);
 	px_buf_adds(&b, ",\"newest\":");
 	px_buf_add_jsons(&b, w->newest);
 	px_buf_adds(&b, ",\"sync\":");
 	px_buf_add_jsons(&b, w->sync_at);
+	px_buf_adds(&b, ",\"back\":");
+	px_buf_add_jsons(&b, w->back_at);
 	px_buf_addc(&b, '}');
 	return px_buf_steal(&b, NULL);
 }
@@ -210,6 +224,7 @@ static void cursor_read(struct walk *w, const char *text)
 		return;
 	w->number = px_json_int(px_json_member(c, "walk"), w->number);
 	w->began_epoch = px_json_int(px_json_member(c, "began"), 0);
+	w->began_ms = px_json_int(px_json_member(c, "at"), 0);
 	w->applied = px_json_int(px_json_member(c, "offset"), 0);
 	w->total = px_json_int(px_json_member(c, "total"), -1);
 	w->tries = (int)px_json_int(px_json_member(c, "tries"), 0);
@@ -221,10 +236,46 @@ static void cursor_read(struct walk *w, const char *text)
 		w->newest_ns = at;
 	free(w->sync_at);
 	w->sync_at = px_json_strdup(px_json_member(c, "sync"), 256);
+	free(w->back_at);
+	w->back_at = px_json_strdup(px_json_member(c, "back"), 256);
 	if (w->applied < 0)
 		w->applied = 0;
 	/* one record back: the overlap shows whether the list still is what it was */
 	w->planned = w->applied > 0 && w->last_id ? w->applied - 1 : w->applied;
+}
+
+/* A member of the cursor of d; p NULL: there is none. */
+static struct px_span cursor_member(const struct sdir *d, const char *name)
+{
+	struct px_span c = {d->row.cursor, d->row.cursor ? strlen(d->row.cursor) : 0};
+
+	if (!c.p || px_json_check(c.p, c.len, NULL) || px_json_kind(c) != PX_JSON_OBJECT)
+		return (struct px_span){0};
+	return px_json_member(c, name);
+}
+
+int64_t walk_cursor_began_ms(const struct sdir *d)
+{
+	return px_json_int(cursor_member(d, "at"), 0);
+}
+
+static bool is_time(struct px_span member, const char *time)
+{
+	return member.p &&
+	       (time ? px_json_string_is(member, time) : px_json_kind(member) == PX_JSON_NULL);
+}
+
+bool walk_cursor_after_syncs(const struct sdir *d)
+{
+	const struct px_integration *i = &d->integ->row;
+
+	return is_time(cursor_member(d, "sync"), i->last_completed_sync) &&
+	       is_time(cursor_member(d, "back"), i->last_completed_back_sync);
+}
+
+void walk_again(struct sdir *d)
+{
+	d->refill = d->anew = true;
 }
 
 /* ---- planning
@@ -500,7 +551,7 @@ static void split(struct piece *p, const struct px_err *why)
 		p->state = PIECE_READY;
 		p->total = w->total;
 		w->ready++;
-		w->s->requests++;
+		w->s->requests[w->purpose]++;
 		return;
 	}
 	rest = piece_new(w, p->offset + half, p->limit - half, false);
@@ -537,7 +588,7 @@ static void piece_answer(void *arg, const struct px_answer *answer)
 	px_rc rc = answer->rc;
 
 	w->flying--;
-	w->s->requests--;
+	w->s->requests[w->purpose]--;
 	if (p->dropped || w->failed) {
 		piece_free(p);
 		walk_settle(w);
@@ -557,7 +608,7 @@ static void piece_answer(void *arg, const struct px_answer *answer)
 		p->has_more = page.has_more;
 		p->state = PIECE_READY;
 		w->ready++;
-		w->s->requests++;
+		w->s->requests[w->purpose]++;
 		/* a server that gives less than was asked for has a smaller page */
 		if (p->has_more == 1 && got && got < (size_t)p->limit && p->limit == w->limit &&
 			!p->parent)
@@ -610,7 +661,7 @@ static void piece_send(struct piece *p)
 	}
 	p->state = PIECE_FLYING;
 	w->flying++;
-	w->s->requests++;
+	w->s->requests[w->purpose]++;
 }
 
 /* ---- applying, in order
@@ -636,6 +687,16 @@ static void restart_at(struct walk *w, int64_t offset)
 		w->parent_rid = 0;
 }
 
+/* Invariant 5: the page follows the one whose cursor is the walk's, which then is that of this page
+ * (NULL: the end of the list). */
+static px_rc keep_order(struct walk *w, struct px_page_job *page, const struct piece *p)
+{
+	page->behind = w->cursor;
+	page->behind_did = w->d ? w->d->row.did : 0;
+	w->cursor = p ? cursor_text(w, p) : NULL;
+	return p && !w->cursor ? PX_ENOMEM : PX_OK;
+}
+
 static void dir_copy(struct px_dir *to, const struct px_dir *from)
 {
 	*to = *from;
@@ -644,15 +705,36 @@ static void dir_copy(struct px_dir *to, const struct px_dir *from)
 	to->error = from->error ? strdup(from->error) : NULL;
 }
 
+/* What a walk over what changed later begins with: the largest updated_at that the walk saw, but
+ * for a moment before it began. Never less than what such walks have reached. */
+static void set_watermark(const struct walk *w, struct px_dir *row)
+{
+	int64_t before_ns = (w->began_ms - CLOCKS_MS) * 1000000, ns;
+	char at[PX_TIME_MAX];
+	const char *mark = w->newest;
+
+	if (!mark)
+		return;
+	if (w->began_ms && w->newest_ns > before_ns)
+		mark = px_time_format_ms(w->began_ms - CLOCKS_MS, at);
+	if (row->watermark && !px_time_parse(row->watermark, strlen(row->watermark), &ns) &&
+		ns >= (mark == at ? before_ns : w->newest_ns))
+		return;
+	free(row->watermark);
+	row->watermark = strdup(mark);
+}
+
 /* What stands in the directory's row behind this piece. */
 static px_rc fill_states(struct walk *w, struct px_page_job *page, const struct piece *p, bool last)
 {
 	struct px_sync *s = w->s;
 	int64_t now = px_clock_wall_ms();
 
+	if (keep_order(w, page, last ? NULL : p))
+		return PX_ENOMEM;
 	if (!w->d && !last) {
 		page->meta_key = strdup("fees.cursor");
-		page->meta_value = cursor_text(w, p);
+		page->meta_value = strdup(w->cursor);
 		return page->meta_key && page->meta_value ? PX_OK : PX_ENOMEM;
 	}
 	page->states = calloc(s->count ? s->count : 1, sizeof *page->states);
@@ -667,17 +749,14 @@ static px_rc fill_states(struct walk *w, struct px_page_job *page, const struct 
 		if (w->d)
 			row->expected = is_sub(w) ? -1 : w->total;
 		free(row->cursor);
-		row->cursor = last || !w->d ? NULL : cursor_text(w, p);
+		row->cursor = last || !w->d ? NULL : strdup(w->cursor);
 		row->walk = w->number;
 		if (last) {
 			if (!row->filled_ms)
 				row->filled_ms = now;
 			row->reconciled_ms = now;
 			row->complete = true;
-			if (w->newest) {
-				free(row->watermark);
-				row->watermark = strdup(w->newest);
-			}
+			set_watermark(w, row);
 			free(row->error);
 			row->error = NULL;
 			if (w->skips) {
@@ -731,6 +810,9 @@ static void page_after(struct px_job *job)
 	w->jobs--;
 	if (job->rc) {
 		/* nothing of it is stored: go on from there once the store can be written again */
+		for (size_t i = 0; i < s->count; i++)
+			if (!w->d || w->d == &s->integs[i]->dirs[w->model])
+				account_reload(s, &s->integs[i]->dirs[w->model]);
 		walk_fail(w, &job->err);
 	}
 	if (!job->rc && c->last) {
@@ -786,6 +868,8 @@ static void submit(struct walk *w, struct piece *p, bool last)
 		c->page.event = w->fill ? "FILL_COMPLETE" : "RECONCILED";
 	if (last)
 		w->end_sent = true;
+	if (last)
+		c->page.whole_epoch = w->began_epoch;
 	/* where there is no reading by id, the whole list answers marks */
 	if (last && w->d && !px_models[w->model].get_path) {
 		c->page.settled_epoch = w->began_epoch;
@@ -836,7 +920,9 @@ static void apply_head(struct walk *w)
 	 * page was */
 	if (!w->d)
 		got = p->last_id ? (size_t)p->limit : 0;
-	if (p->overlap && w->last_id && p->first_id && strcmp(p->first_id, w->last_id) != 0) {
+	/* nothing where the last record should be again: the list has become shorter before it */
+	if (p->overlap && w->last_id && !p->skipped &&
+		(!p->first_id || strcmp(p->first_id, w->last_id) != 0)) {
 		int64_t step = (int64_t)w->limit << (w->back < 20 ? w->back : 20);
 
 		px_debug("sync", "%s of %s: the list moved at offset %lld", walk_name(w),
@@ -860,7 +946,7 @@ static void apply_head(struct walk *w)
 	if (!w->head)
 		w->tail = &w->head;
 	w->ready--;
-	w->s->requests--;
+	w->s->requests[w->purpose]--;
 	if (is_sub(w)) {
 		w->at_end = w->parents_done && !w->head;
 	} else {
@@ -960,6 +1046,29 @@ static void walk_log_started(struct walk *w)
 		sync_log(w->s, w->d ? w->d->row.iid : 0, walk_name(w), "FILL_STARTED", NULL);
 }
 
+static char *copy(const char *text)
+{
+	return text ? strdup(text) : NULL;
+}
+
+/* An interrupted reading of what is complete. */
+static bool is_too_old(const struct sdir *d)
+{
+	return d->row.complete && d->row.cursor &&
+	       px_clock_wall_ms() - walk_cursor_began_ms(d) > CURSOR_MAX_MS;
+}
+
+/* From the front, or where the cursor says. */
+static void walk_begins(struct walk *w, const char *cursor)
+{
+	if (cursor && *cursor) {
+		cursor_read(w, cursor);
+		return;
+	}
+	w->began_epoch = px_ingest_epoch(w->s->ingest);
+	w->began_ms = px_clock_wall_ms();
+}
+
 void walk_start(struct px_sync *s, struct sdir *d, enum px_purpose purpose)
 {
 	struct walk *w = walk_new(s, d, d->model, purpose);
@@ -969,15 +1078,18 @@ void walk_start(struct px_sync *s, struct sdir *d, enum px_purpose purpose)
 	d->walk = w;
 	w->fill = !d->row.complete;
 	w->refill = d->refill;
-	/* whoever asks from now on wants another walk */
-	d->refill = d->catch_up = false;
+	if (d->anew || is_too_old(d)) {
+		free(d->row.cursor);
+		d->row.cursor = NULL;
+	}
+	/* whoever asks from now on wants another walk; a walk that goes on does not have what
+	 * changed on the pages that it had read */
+	d->refill = d->anew = false;
+	d->catch_up &= d->row.cursor != NULL;
 	w->number = d->row.walk + 1;
-	w->sync_at = d->integ->row.last_completed_sync ? strdup(d->integ->row.last_completed_sync)
-						       : NULL;
-	if (d->row.cursor)
-		cursor_read(w, d->row.cursor);
-	else
-		w->began_epoch = px_ingest_epoch(s->ingest);
+	w->sync_at = copy(d->integ->row.last_completed_sync);
+	w->back_at = copy(d->integ->row.last_completed_back_sync);
+	walk_begins(w, d->row.cursor);
 	walk_log_started(w);
 }
 
@@ -985,37 +1097,43 @@ void walk_start_account(struct px_sync *s, int model, enum px_purpose purpose)
 {
 	PX_BUF_AUTO struct px_buf cursor = PX_BUF_INIT(64 << 10);
 	struct walk *w = walk_new(s, NULL, model, purpose);
+	bool anew = false;
 
 	if (!w)
 		return;
 	s->account_walk = w;
 	for (size_t i = 0; i < s->count; i++) {
-		const struct px_dir *row = &s->integs[i]->dirs[model].row;
+		struct sdir *d = &s->integs[i]->dirs[model];
 
-		if (row->walk >= w->number)
-			w->number = row->walk + 1;
-		w->fill |= !row->complete && dir_due(&s->integs[i]->dirs[model]);
-		w->refill |= s->integs[i]->dirs[model].refill;
-		s->integs[i]->dirs[model].refill = s->integs[i]->dirs[model].catch_up = false;
+		if (d->row.walk >= w->number)
+			w->number = d->row.walk + 1;
+		w->fill |= !d->row.complete && dir_due(d);
+		w->refill |= d->refill;
+		anew |= d->anew;
+		d->refill = d->anew = d->sweeping = false;
 	}
-	if (!px_reader_meta(s->reader, "fees.cursor", &cursor, NULL) && cursor.len)
-		cursor_read(w, cursor.data);
+	if (!anew && !px_reader_meta(s->reader, "fees.cursor", &cursor, NULL))
+		walk_begins(w, cursor.data);
 	else
-		w->began_epoch = px_ingest_epoch(s->ingest);
+		walk_begins(w, NULL);
+	for (size_t i = 0; i < s->count; i++)
+		s->integs[i]->dirs[model].catch_up &= w->applied > 0;
 	walk_log_started(w);
 }
 
 void walk_advance_all(struct px_sync *s)
 {
+	/* of each purpose: else one of them could keep the others out */
 	size_t room = (size_t)s->conf->connections + JOBS_OUT_MAX;
 	struct walk *next;
 
 	for (struct walk *w = s->all_walks; w; w = next) {
 		next = w->next;
 		walk_apply(w);
-		if (!w->failed && s->requests < room) {
-			plan(w, room - s->requests);
-			for (struct piece *p = w->head; p && !w->failed && s->requests < room;) {
+		if (!w->failed && s->requests[w->purpose] < room) {
+			plan(w, room - s->requests[w->purpose]);
+			for (struct piece *p = w->head;
+				p && !w->failed && s->requests[w->purpose] < room;) {
 				struct piece *after = p->next;
 
 				if (p->state == PIECE_QUEUED)
@@ -1036,6 +1154,15 @@ bool walk_is_sweep(const struct walk *w)
 int64_t walk_applied(const struct walk *w)
 {
 	return w->applied;
+}
+
+size_t walk_count(const struct px_sync *s, enum px_purpose purpose)
+{
+	size_t n = 0;
+
+	for (const struct walk *w = s->all_walks; w; w = w->next)
+		n += w->purpose == purpose;
+	return n;
 }
 
 /* Requests that a walk has not sent yet; -1: nobody knows. */

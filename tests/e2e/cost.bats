@@ -54,6 +54,46 @@ fresh() {
   done
 }
 
+@test "the same in a list that all integrations share, and while the list is being read" {
+  real_time
+  start_sim --integrations 2 --records fees=2000 --records residents=10000 --rate-limit 0
+  n=$(control POST fault '{"fault":"slow","bytes":20000,"interval_ms":20,"model":"residents","kind":"list","times":0}' | jq .fault)
+  start_live --refresh 300
+  until_true 60 sh -c "[ \"\$(sqlite3 'file:$T/store.db?mode=ro' 'select count(*) from record')\" -gt 3000 ]"
+  control POST update '{"integration":0,"model":"residents","count":1500}' >/dev/null
+  control POST update '{"integration":1,"model":"residents","count":1500}' >/dev/null
+  settle 120
+  control POST fault/clear "{\"fault\":$n}" >/dev/null
+  ready 120
+  settle 120
+  [ "$(stat_of '.by_model.residents.get // 0')" -le 60 ] || fail "$(stat_of .by_model.residents)"
+  fresh
+  control POST update '{"integration":0,"model":"fees","count":1000}' >/dev/null
+  control POST update '{"integration":1,"model":"fees","count":1000}' >/dev/null
+  settle 120
+  [ "$(requests)" -le 60 ] || fail "$(requests) requests" "$(asked)"
+  until_true 60 check_tree >"$T/out" || fail "$(tail -n 12 "$T/out")"
+}
+
+complete() { jq -e .complete "$M/integrations/$1/status.json" >/dev/null 2>&1; }
+lists() { [ "$(stat_of .by_class.list)" -ge "$1" ]; }
+
+@test "reading many long lists again does not keep a new integration waiting" {
+  real_time
+  start_sim --integrations 9 --records residents=4500 --rate-limit 0
+  start_live --refresh 1 --model residents
+  ready 60
+  settle
+  fresh
+  control POST fault '{"fault":"slow","bytes":4000,"interval_ms":50,"kind":"list","times":0}'
+  "$BIN/tests/testclock" "$T/clock" 2026-12-02T08:00:00Z 1
+  until_true 20 lists 8
+  id=$(control POST integration '{"op":"add","name":"New","records":5}' | jq -r .id)
+  until_true 60 complete "$id"
+  # of those that are read again none has ended
+  [ "$(cat "$M"/events/2026-*.jsonl | grep -c '"event":"RECONCILED"')" = 0 ]
+}
+
 @test "after a downtime with 1,000 changes: fewer than 30 requests for each model that changed" {
   start_sim --integrations 2 --total 20000 --rate-limit 0
   start_live --refresh 300

@@ -20,9 +20,10 @@ removed() { cat "$M"/events/2026-*.jsonl | jq -sr 'map(select(.event == "RECORD_
 @test "records that vanish without a word are found by the next whole list, confirmed, and removed; all others stay" {
   control POST delete '{"integration":0,"model":"residents","count":3}' >/dev/null
   control POST delete '{"integration":0,"model":"unit-types","count":1}' >/dev/null
+  control POST delete '{"integration":1,"model":"fees","count":1}' >/dev/null
   sweep_now
   until_true 60 check_tree --last-seen >"$T/out" || fail "$(tail -n 30 "$T/out")"
-  [ "$(removed)" -ge 4 ]
+  [ "$(removed)" -ge 5 ]
   # found again: under a new inode, and the log says what happened
   ls "$M"/integrations/*/residents >/dev/null
 }
@@ -82,8 +83,14 @@ removed() { cat "$M"/events/2026-*.jsonl | jq -sr 'map(select(.event == "RECORD_
   before=$(find "$M/integrations" -type f -path '*/*/*.json' | wc -l)
   control POST account '{"show":"other"}' >/dev/null
   until_true 30 grep -q '"event":"UNAUTHORIZED"' "$M/events/latest.jsonl"
+  until_true 10 jq -e '.api.authorized == false and (.api.last_error | test("another account"))' "$M/status.json"
   [ "$(find "$M/integrations" -type f -path '*/*/*.json' | wc -l)" -ge "$before" ]
   [ "$(ls "$M/integrations" | wc -l)" = 2 ]
+  until_true 20 jq -e '[.integrations[].phase] | all(. == "stale")' "$M/status.json"
+  # said once
+  [ "$(grep -c '"event":"UNAUTHORIZED"' "$M/events/latest.jsonl")" = 1 ]
+  control POST account '{"show":"all"}' >/dev/null
+  until_true 30 jq -e '.api.authorized and ([.integrations[].phase] | all(. == "current"))' "$M/status.json"
 }
 
 @test "forget: what is named goes, and nothing else; what the API still has comes again" {

@@ -177,6 +177,39 @@ vanishes() {
   [ "$(stat_of .by_class.sub)" -le 2 ] || fail "$(stat_of .by_class.sub) lists of parents"
 }
 
+@test "rows inside unknown records are read also when the daemon is killed in between" {
+  start_sim --integrations 1 --records residents=200 --records leases=100 --rate-limit 0 --quirk diffs-no-joins
+  start_live --refresh 600
+  ready
+  settle
+  "$BIN/tests/testclock" "$T/clock" 2026-11-23T09:00:00Z 1
+  control POST join '{"model":"residents_to_leases","op":"update"}' >/dev/null
+  until_true 10 grep -q '"residents.to.leases"' "$M/events/latest.jsonl"
+  kill_daemon
+  goes_on 09:30:00
+  start_live --refresh 600
+  until_true 30 check_tree --last-seen >"$T/out" || fail "$(tail -n 5 "$T/out")"
+}
+
+@test "what changed on a page that a long walk had read by then is found with the next sync" {
+  start_sim --integrations 1 --records residents=3000 --rate-limit 0
+  control POST fault '{"fault":"status","status":403,"kind":"diffs","times":0}' >/dev/null
+  slow=$(control POST fault '{"fault":"slow","bytes":10000,"interval_ms":1000,"kind":"list","model":"residents","times":0}' | jq .fault)
+  start_daemon --refresh 20 --connections 1
+  until_true 60 sh -c "[ \"\$(sqlite3 'file:$T/store.db?mode=ro' 'select count(*) from record')\" -gt 200 ]"
+  integration=$(first_integration)
+  first=$(sqlite3 "file:$T/store.db?mode=ro" 'select id from record limit 1')
+  last=$(control GET 'truth?model=residents&ids=1' | tail -n 1 | jq -r .id)
+  change() { control POST update "$(jq -nc --arg id "$1" --arg i "$integration" '{model:"residents",integration:$i,id:$id,events:false,diffs:false}')" >/dev/null; }
+  change "$first"
+  goes_on 09:00:00
+  change "$last"
+  control POST fault/clear "{\"fault\":$slow}" >/dev/null
+  ready
+  control POST sync '{"integration":0,"events":false,"diffs":false}' >/dev/null
+  until_true 30 check_tree --last-seen >"$T/out" || fail "$(tail -n 5 "$T/out")"
+}
+
 @test "rows inside unknown records cost one list of those, and all of them come right" {
   start_sim --integrations 1 --records residents=600 --records leases=300 --rate-limit 0
   start_live

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -310,6 +311,28 @@ static void an_api_that_lags_behind_its_delivery_is_asked_again(void **state)
 	assert_false(marked(w, w->did, "r4"));
 }
 
+/* Not every answer comes from the same copy: one that has confirmed the delivery proves nothing for
+ * the next. */
+static void a_copy_that_lags_does_not_undo_what_another_has_confirmed(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(answer(w, w->did, px_ingest_epoch(w->in),
+				 RECORD("r4", "A", "2026-01-01T00:00:00Z")),
+		FRESH);
+	deliver(w, UPDATE("residents", "r4", "{\"first_name\":\"B\"}", "{\"first_name\":\"A\"}"),
+		"applied");
+	assert_int_equal(answer(w, w->did, px_ingest_epoch(w->in),
+				 RECORD("r4", "B", "2026-01-02T00:00:00Z")),
+		REPLACED);
+	assert_false(marked(w, w->did, "r4"));
+	assert_int_equal(answer(w, w->did, px_ingest_epoch(w->in),
+				 RECORD("r4", "A", "2026-01-01T00:00:00Z")),
+		DROPPED);
+	assert_true(marked(w, w->did, "r4"));
+	body_is(w, w->did, "r4.json", "\"B\"");
+}
+
 static void back_at_a_former_state_and_later_is_believed_at_once(void **state)
 {
 	struct world *w = *state;
@@ -339,6 +362,121 @@ static void joins_mark_the_parents_they_name(void **state)
 		"\"outcome\":\"queued\"");
 	assert_true(marked(w, w->did, "r6"));
 	assert_true(marked(w, w->leases, "l6"));
+}
+
+/* ---- what is owed ---- */
+
+static void store_sql(struct world *w, const char *sql)
+{
+	sqlite3 *db = NULL;
+
+	assert_int_equal(sqlite3_open(w->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static bool owes_list(struct world *w, int64_t did)
+{
+	struct px_buf text = PX_BUF_INIT(64);
+	char key[PX_META_KEY_MAX];
+	bool owed;
+
+	px_parents_key(did, key);
+	owed = !px_reader_meta(w->reader, key, &text, NULL) && text.len;
+	px_buf_release(&text);
+	return owed;
+}
+
+/* The whole list of leases has been read by requests from this epoch on. */
+static void list_read(struct world *w, int64_t epoch)
+{
+	struct px_page_job p;
+	struct px_err err = {0};
+
+	px_page_job_init(&p);
+	p.states = calloc(1, sizeof *p.states);
+	p.state_count = 1;
+	ok(px_reader_dir(w->reader, w->leases, &p.states[0], &err), &err);
+	p.whole_epoch = epoch;
+	ok(px_ingest_run(w->in, &p.job, &err), &err);
+	px_page_job_release(&p);
+}
+
+static void rows_of_unknown_parents_are_owed_until_a_list_from_after_them(void **state)
+{
+	struct world *w = *state;
+	int64_t before = px_ingest_epoch(w->in);
+
+	deliver(w,
+		UPDATE("residents-to-leases", "j9", "{\"is_primary\":true}",
+			"{\"is_primary\":false}"),
+		"\"outcome\":\"queued\"");
+	assert_true(owes_list(w, w->leases) && owes_list(w, w->did));
+	close_world(w);
+	open_world(w);
+	assert_true(owes_list(w, w->leases));
+	list_read(w, before);
+	assert_true(owes_list(w, w->leases));
+	list_read(w, px_ingest_epoch(w->in));
+	assert_false(owes_list(w, w->leases));
+	assert_true(owes_list(w, w->did));
+}
+
+/* One that ended the program three times is not tried again; what it was about is read. */
+static void what_is_set_aside_is_read_again(void **state)
+{
+	struct world *w = *state;
+	struct last all = {.count = 0};
+	struct px_err err = {0};
+
+	close_world(w);
+	store_sql(w, "INSERT INTO inbox(received_ms,attempts,body) VALUES(1,3,"
+		     "'{\"event\":\"DATA_UPDATE\",\"object\":\"residents-to-leases\",\"record_id\":"
+		     "\"j8\",\"integration_id\":\"cly1\",\"diff\":{\"new\":{\"a\":1}}}'),(1,3,"
+		     "'{\"event\":\"DATA_UPDATE\",\"object\":\"residents\",\"record_id\":\"r8\","
+		     "\"integration_id\":\"cly1\",\"diff\":{\"new\":{\"a\":1}}}');"
+		     "UPDATE counter SET value=2 WHERE name='inbox'");
+	open_world(w);
+	for (int tries = 0; tries < 500 && all.count < 2; tries++) {
+		all.count = 0;
+		ok(px_reader_events(w->reader, 0, keep, &all, &err), &err);
+		(void)nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+	}
+	assert_non_null(strstr(all.line, "\"outcome\":\"failed\""));
+	assert_true(owes_list(w, w->leases));
+	assert_true(marked(w, w->did, "r8"));
+}
+
+/* A page of a walk comes only behind the one before it. */
+static void pages_are_stored_in_their_order(void **state)
+{
+	static const struct {
+		const char *behind, *cursor;
+		px_rc rc;
+	} table[] = {
+		{NULL, "{\"n\":1}", PX_OK},
+		{"{\"n\":1}", "{\"n\":2}", PX_OK},
+		{"{\"n\":1}", "{\"n\":3}", PX_EBUSY},
+		{"{\"n\":3}", "{\"n\":4}", PX_EBUSY},
+		{"{\"n\":2}", "{\"n\":5}", PX_OK},
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		struct px_page_job p;
+		struct px_err err = {0};
+
+		px_page_job_init(&p);
+		p.states = calloc(1, sizeof *p.states);
+		p.state_count = 1;
+		ok(px_reader_dir(w->reader, w->did, &p.states[0], &err), &err);
+		free(p.states[0].cursor);
+		p.states[0].cursor = strdup(table[i].cursor);
+		p.behind = table[i].behind ? strdup(table[i].behind) : NULL;
+		p.behind_did = w->did;
+		assert_int_equal(px_ingest_run(w->in, &p.job, &err), table[i].rc);
+		px_page_job_release(&p);
+	}
 }
 
 /* ---- removal, restart, feed ---- */
@@ -429,8 +567,12 @@ int main(void)
 		T(a_mark_outlives_answers_from_before_it),
 		T(deliveries_by_their_diff),
 		T(an_api_that_lags_behind_its_delivery_is_asked_again),
+		T(a_copy_that_lags_does_not_undo_what_another_has_confirmed),
 		T(back_at_a_former_state_and_later_is_believed_at_once),
 		T(joins_mark_the_parents_they_name),
+		T(rows_of_unknown_parents_are_owed_until_a_list_from_after_them),
+		T(what_is_set_aside_is_read_again),
+		T(pages_are_stored_in_their_order),
 		T(a_removed_record_does_not_come_back_by_an_answer_from_before),
 		T(epochs_and_the_inbox_outlive_the_process),
 		T(changes_are_announced_after_their_commit),

@@ -8,12 +8,14 @@
 
 #include <cmocka.h>
 #include <microhttpd.h>
+#include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "propexofs/clock.h"
 #include "propexofs/log.h"
 #include "propexofs/store_read.h"
 #include "propexofs/sync.h"
@@ -23,7 +25,10 @@
 static struct server {
 	struct MHD_Daemon *daemon;
 	int port;
-	_Atomic int records, total; /* total -1: as many as there are */
+	_Atomic int records, total; /* total -1: as many as there are, -2: not told */
+	_Atomic int gone;	    /* so many of the first vanish behind the first page */
+	_Atomic int diffs;	    /* rows of data diffs, an hour apart; -1: refused */
+	_Atomic int gets;	    /* records asked for by id */
 	_Atomic int broken;	    /* this record is no object; -1 none */
 	_Atomic int failures;	    /* so many list requests are answered 500 */
 	_Atomic int refuse;	    /* the status of the list of integrations, 0: 200 */
@@ -40,15 +45,16 @@ static long number(struct MHD_Connection *c, const char *name, long fallback)
 static void residents(struct MHD_Connection *c, struct px_buf *out)
 {
 	long offset = number(c, "offset", 0), limit = number(c, "limit", 100);
-	int total = server.total < 0 ? server.records : server.total;
+	int gone = server.lists++ ? server.gone : 0, records = server.records - gone;
+	int total = server.total < 0 ? records : server.total;
 
-	server.lists++;
-	px_buf_addf(out,
-		"{\"meta\":{\"offset\":%ld,\"limit\":%ld,\"hasMore\":%s,\"total\":%d},\"results\":"
-		"[",
-		offset, limit, offset + limit < server.records ? "true" : "false", total);
-	for (long i = offset; i < offset + limit && i < server.records; i++) {
-		px_buf_adds(out, i == offset ? "" : ",");
+	px_buf_addf(out, "{\"meta\":{\"offset\":%ld,\"limit\":%ld,\"hasMore\":%s", offset, limit,
+		offset + limit < records ? "true" : "false");
+	if (server.total != -2)
+		px_buf_addf(out, ",\"total\":%d", total);
+	px_buf_adds(out, "},\"results\":[");
+	for (long i = offset + gone; i < offset + limit + gone && i < server.records; i++) {
+		px_buf_adds(out, i == offset + gone ? "" : ",");
 		if (i == server.broken)
 			px_buf_adds(out, "42");
 		else
@@ -57,6 +63,30 @@ static void residents(struct MHD_Connection *c, struct px_buf *out)
 				"\"updated_at\":\"2026-01-02T00:00:00Z\","
 				"\"integration_id\":\"cly1\",\"n\":%ld}",
 				i, i);
+	}
+	px_buf_adds(out, "]}");
+}
+
+/* Row n is of resident n, written at n o'clock. */
+static void data_diffs(struct MHD_Connection *c, struct px_buf *out)
+{
+	const char *after = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "after");
+	bool any = false;
+
+	px_buf_adds(out, "{\"meta\":{\"hasMore\":false},\"results\":[");
+	for (int n = 0; n < server.diffs; n++) {
+		char at[32];
+
+		(void)snprintf(at, sizeof at, "2026-12-01T%02d:00:00.000Z", n);
+		if (after && strcmp(at, after) < 0)
+			continue;
+		px_buf_addf(out,
+			"%s{\"id\":\"d%d\",\"model\":\"residents\",\"model_record_id\":\"r%06d\","
+			"\"event_type\":\"UPDATE\",\"integration_id\":\"cly1\",\"created_at\":\"%"
+			"s\","
+			"\"data_diff\":{\"new\":{\"n\":-1},\"previous\":{\"n\":-2}}}",
+			any ? "," : "", n, n, at);
+		any = true;
 	}
 	px_buf_adds(out, "]}");
 }
@@ -95,6 +125,16 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *u
 			status = 500;
 		}
 		residents(c, &out);
+	} else if (!strncmp(url, "/v1/residents/", 14)) {
+		server.gets++;
+		px_buf_addf(&out,
+			"{\"meta\":{},\"results\":{\"id\":\"%s\",\"integration_id\":\"cly1\","
+			"\"updated_at\":\"2026-12-02T00:00:00Z\",\"n\":-1}}",
+			url + 14);
+	} else if (!strcmp(url, "/v1/admin/data-diffs/")) {
+		if (server.diffs < 0)
+			status = 403;
+		data_diffs(c, &out);
 	} else {
 		px_buf_adds(&out, "{\"meta\":{\"hasMore\":false,\"total\":0},\"results\":[]}");
 	}
@@ -105,12 +145,20 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *u
 	return ret;
 }
 
+static char clock_file[64];
+
 static int start_server(void **state)
 {
 	const union MHD_DaemonInfo *info;
 
 	(void)state;
-	px_log_set_level(PX_LOG_ERROR);
+	px_log_set_level(PX_LOG_ERROR + (getenv("VERBOSE") ? 2 : 0));
+	/* so that nobody waits long for what is tried again */
+	(void)snprintf(clock_file, sizeof clock_file, "/tmp/px-sync-clock-%d", (int)getpid());
+	if (px_clock_test_write(clock_file, INT64_C(1796083200) * 1000000000, 20000) ||
+		setenv("PROPEXOFS_TEST_CLOCK", clock_file, 1))
+		return -1;
+	px_clock_setup();
 	server.daemon = MHD_start_daemon(
 		MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, handle, NULL, MHD_OPTION_END);
 	if (!server.daemon)
@@ -124,7 +172,7 @@ static int stop_server(void **state)
 {
 	(void)state;
 	MHD_stop_daemon(server.daemon);
-	return 0;
+	return unlink(clock_file);
 }
 
 /* ---- one pass ---- */
@@ -157,6 +205,7 @@ static int set_up(void **state)
 	server.records = 600;
 	server.total = server.broken = -1;
 	server.failures = server.refuse = server.lists = 0;
+	server.gone = server.diffs = server.gets = 0;
 	*state = w;
 	return 0;
 }
@@ -347,6 +396,153 @@ static void without_the_list_of_integrations_nothing_is_known(void **state)
 	assert_false(complete);
 }
 
+/* A write that fails in the middle is what a full disk is. */
+static void store_sql(struct world *w, const char *sql)
+{
+	sqlite3 *db = NULL;
+
+	assert_int_equal(sqlite3_open(w->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static const char refuse_one[] =
+	"CREATE TRIGGER refuse BEFORE INSERT ON record WHEN NEW.id='r000300' "
+	"BEGIN SELECT RAISE(ABORT,'no room'); END";
+
+/* Without a total nothing else would tell that a page is missing. */
+static void a_page_that_is_not_stored_is_read_again(void **state)
+{
+	struct world *w = *state;
+	struct px_err err = {0};
+	struct px_dir d;
+	bool complete;
+
+	server.records = 1500;
+	server.total = -2;
+	server.refuse = 401;
+	(void)pass(w, 0, &complete, &err);
+	server.refuse = 0;
+	store_sql(w, refuse_one);
+	assert_int_equal(pass(w, 0, &complete, &err), PX_OK);
+	assert_false(complete);
+	d = look(w);
+	assert_false(d.complete);
+	assert_true(d.records < 300);
+	px_dir_release(&d);
+	store_sql(w, "DROP TRIGGER refuse");
+	assert_int_equal(pass(w, 0, &complete, &err), PX_OK);
+	assert_true(complete);
+	d = look(w);
+	assert_int_equal(d.records, 1500);
+	px_dir_release(&d);
+}
+
+/* The same with several pages on their way to the store at a time. */
+static void pages_behind_one_that_is_not_stored_are_not_either(void **state)
+{
+	struct world *w = *state;
+	struct px_err err = {0};
+	struct px_dir d;
+	bool complete;
+
+	server.records = 3000;
+	server.refuse = 401;
+	(void)pass(w, 0, &complete, &err);
+	server.refuse = 0;
+	store_sql(w, refuse_one);
+	assert_int_equal(pass(w, 0, &complete, &err), PX_OK);
+	d = look(w);
+	assert_false(d.complete);
+	assert_true(d.records < 300);
+	px_dir_release(&d);
+}
+
+/* The last page begins where the list ends since two of the first have vanished. */
+static void a_list_that_becomes_shorter_loses_nothing(void **state)
+{
+	struct world *w = *state;
+	struct px_err err = {0};
+	struct px_dir d;
+	bool complete;
+
+	server.records = 251;
+	server.gone = 2;
+	assert_int_equal(pass(w, 0, &complete, &err), PX_OK);
+	assert_true(complete);
+	d = look(w);
+	assert_int_equal(d.records, 251);
+	px_dir_release(&d);
+}
+
+/* Later ones in the same page are not taken for a sign that it has been stored. */
+static void data_diffs_that_are_not_stored_are_read_again(void **state)
+{
+	struct world *w = *state;
+	struct px_err err = {0};
+	bool complete;
+
+	assert_int_equal(pass(w, 0, &complete, &err), PX_OK);
+	server.diffs = 3;
+	store_sql(w, "CREATE TRIGGER refuse BEFORE INSERT ON pending BEGIN SELECT "
+		     "RAISE(ABORT,'no room'); END");
+	assert_int_equal(pass(w, 0, &complete, &err), PX_OK);
+	assert_int_equal(server.gets, 0);
+	store_sql(w, "DROP TRIGGER refuse");
+	assert_int_equal(pass(w, 0, &complete, &err), PX_OK);
+	assert_int_equal(server.gets, 3);
+	/* and not again */
+	assert_int_equal(pass(w, 0, &complete, &err), PX_OK);
+	assert_int_equal(server.gets, 3);
+}
+
+/* Nobody tells what has changed: all of it is read, in place; and not what is being filled. */
+static void without_data_diffs_all_is_read_again_at_start(void **state)
+{
+	struct world *w = *state;
+	struct px_err err = {0};
+	bool complete;
+
+	server.diffs = -1;
+	assert_int_equal(pass(w, 0, &complete, &err), PX_OK);
+	assert_true(complete);
+	assert_true(server.lists <= 5);
+	server.lists = 0;
+	assert_int_equal(pass(w, 0, &complete, &err), PX_OK);
+	assert_true(complete);
+	assert_in_range(server.lists, 3, 5);
+}
+
+/* The log is kept for a month: who was away for longer has missed some of it. Also when the reading
+ * is interrupted. */
+static void after_29_days_all_is_read_again(void **state)
+{
+	struct world *w = *state;
+	struct px_err err = {0};
+	int64_t now = px_clock_wall_ns();
+	bool complete;
+
+	server.records = 3000;
+	assert_int_equal(pass(w, 0, &complete, &err), PX_OK);
+	server.lists = 0;
+	assert_int_equal(
+		px_clock_test_write(clock_file, now + INT64_C(28) * 86400 * 1000000000, 20000), 0);
+	w->conf.sweep_days = 0;
+	assert_int_equal(pass(w, 0, &complete, &err), PX_OK);
+	assert_int_equal(server.lists, 0);
+	assert_int_equal(
+		px_clock_test_write(clock_file, now + INT64_C(58) * 86400 * 1000000000, 20000), 0);
+	assert_int_equal(pass(w, 500, &complete, &err), PX_ECANCELED);
+	assert_true(server.lists < 13);
+	server.lists = 0;
+	assert_int_equal(pass(w, 0, &complete, &err), PX_OK);
+	assert_true(complete);
+	assert_in_range(server.lists, 3, 13);
+	server.lists = 0;
+	assert_int_equal(pass(w, 0, &complete, &err), PX_OK);
+	assert_int_equal(server.lists, 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -358,6 +554,12 @@ int main(void)
 		T(errors_pass),
 		T(a_stopped_fill_goes_on_where_it_was),
 		T(without_the_list_of_integrations_nothing_is_known),
+		T(a_page_that_is_not_stored_is_read_again),
+		T(pages_behind_one_that_is_not_stored_are_not_either),
+		T(a_list_that_becomes_shorter_loses_nothing),
+		T(data_diffs_that_are_not_stored_are_read_again),
+		T(without_data_diffs_all_is_read_again_at_start),
+		T(after_29_days_all_is_read_again),
 	};
 
 	return cmocka_run_group_tests(tests, start_server, stop_server);
