@@ -192,10 +192,13 @@ void px_check_mountpoint(struct px_checking *k)
 			"%s: the mount does not answer, its daemon has gone", path);
 		return;
 	case 3:
-		px_found(k, PX_ON_MOUNTPOINT, PX_VERDICT_FAIL,
-			"unmount it, or name another directory",
-			"%s: another filesystem is mounted there", path);
-		return;
+		if (!is_empty(path)) {
+			px_found(k, PX_ON_MOUNTPOINT, PX_VERDICT_FAIL,
+				"unmount it, or name another directory",
+				"%s: another filesystem is mounted there, with files in it", path);
+			return;
+		}
+		__attribute__((fallthrough));
 	default:
 		check_free(k, path);
 	}

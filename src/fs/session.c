@@ -9,6 +9,7 @@
  */
 #include "fs_i.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -49,6 +50,21 @@ static void take_fuse_log(enum fuse_log_level level, const char *fmt, va_list ap
  * --------------------------------------------------------------------------------------------------------------
  */
 
+/* A directory that something else is mounted on may be mounted on while it is empty, as one that
+ * was bound into a container is; files would vanish from sight. */
+static bool is_empty(const char *path)
+{
+	DIR *d = opendir(path);
+	const struct dirent *e;
+	bool empty = d != NULL;
+
+	while (empty && (e = readdir(d)))
+		empty = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..");
+	if (d)
+		(void)closedir(d);
+	return empty;
+}
+
 static px_rc check_mountpoint(const char *path, struct px_err *err)
 {
 	struct stat st;
@@ -57,9 +73,10 @@ static px_rc check_mountpoint(const char *path, struct px_err *err)
 	if (mounted == 1)
 		return px_err_set(
 			err, PX_EBUSY, "%s is in use: a propexofs is mounted there already", path);
-	if (mounted == 3)
-		return px_err_set(
-			err, PX_EBUSY, "%s is in use: another filesystem is mounted there", path);
+	if (mounted == 3 && !is_empty(path))
+		return px_err_set(err, PX_EBUSY,
+			"%s is in use: another filesystem is mounted there, with files in it",
+			path);
 	if (mounted == 2) {
 		px_rc rc = px_mount_clear(path, err);
 
@@ -306,6 +323,7 @@ void px_fs_stop(struct px_fs *fs)
 	struct px_err err;
 	px_rc rc = PX_EBUSY;
 	bool again = atomic_fetch_add(&fs->stops, 1) > 0;
+	int mounted;
 
 	if (!again)
 		rc = px_unmount(fs->mountpoint, false, &err);
@@ -320,7 +338,8 @@ void px_fs_stop(struct px_fs *fs)
 	atomic_store(&fs->stop_ms, again ? 1 : now_ms() + STOP_MS);
 	(void)eventfd_write(fs->wake_fd, 1);
 	/* somebody may have been quicker */
-	if (rc && !again && px_mounted(fs->mountpoint, NULL, 0) != 0)
+	mounted = rc && !again ? px_mounted(fs->mountpoint, NULL, 0) : 0;
+	if (mounted == 1 || mounted == 2)
 		px_warn("fs", "%s", err.msg);
 }
 

@@ -160,8 +160,11 @@ failed() { [ "$(sed -n 's/^fail *\([^:]*\):.*/\1/p' "$T/out" | paste -sd,)" = "$
   says "fail mountpoint: $M: the mount does not answer"
   umount -l "$M"
   mount -t tmpfs none "$M" || skip "cannot mount a tmpfs here"
+  check 0
+  says "ok mountpoint: $M is an empty directory"
+  touch "$M/file"
   check 1
-  says "fail mountpoint: $M: another filesystem is mounted there"
+  says "fail mountpoint: $M: another filesystem is mounted there, with files in it"
 }
 
 @test "the store: in use, of another API, of a newer format, readable by others, no place for it" {

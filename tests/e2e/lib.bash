@@ -3,6 +3,8 @@
 
 BIN=$(realpath -s "${BUILD:-build}")
 export BIN
+# what scripts/unpack-tools has unpacked
+PATH=$PATH:/usr/sbin:$PWD/build/tools/usr/sbin:$PWD/build/tools/usr/bin
 
 # New $T, $M and key; nothing runs yet.
 begin() {

@@ -23,7 +23,15 @@ mount_args() { echo mount --api-url "$URL" --api-key-file "$T/key" --store "$T/o
 
 @test "a mountpoint in use: by another filesystem, by another propexofs" {
   mount -t tmpfs none "$M" || skip "cannot mount a tmpfs here"
-  refused 1 "another filesystem" "$BIN/propexofs" $(mount_args) "$M"
+  touch "$M/file"
+  refused 1 "another filesystem is mounted there, with files in it" "$BIN/propexofs" $(mount_args) "$M"
+  # an empty one is mounted on: so is a directory that was bound into a container
+  rm "$M/file"
+  start_daemon
+  [ "$(findmnt -n -o FSTYPE "$M" | paste -sd,)" = tmpfs,fuse.propexofs ]
+  umount_daemon
+  [ "$(findmnt -n -o FSTYPE "$M")" = tmpfs ]
+  ! grep -q 'cannot unmount' "$T/log"
   umount "$M"
   start_daemon
   refused 1 "a propexofs is mounted there already" "$BIN/propexofs" $(mount_args) "$M"
