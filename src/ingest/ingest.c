@@ -33,6 +33,8 @@ enum {
 	BACKLOG_MAX = 50000,	   /* changes the kernel has not been told: a fill waits */
 	TRIVIAL_KEEP_MS = 3600000, /* versions that differ only in updated_at and last_seen */
 	CHECKPOINT_MS = 1000,
+	CHECKPOINT_BUSY_MS = 100, /* when the log had grown by more than CHECKPOINT_BYTES */
+	CHECKPOINT_BYTES = 4 << 20,
 	APPLY_MAX = 64,	      /* deliveries applied in one transaction */
 	APPLY_TRIES = 3,      /* then a delivery is set aside */
 	APPLY_PAUSE_MS = 500, /* before the next try of what failed */
@@ -552,9 +554,11 @@ static void *checkpoint_main(void *arg)
 		return NULL;
 	}
 	while (!stop) {
-		int64_t wal_bytes = 0, deadline = px_clock_mono_ms() + CHECKPOINT_MS;
+		int64_t wal_bytes = 0, deadline;
 
 		rc = px_checkpoint_run(c, &wal_bytes, &err);
+		deadline = px_clock_mono_ms() +
+			   (wal_bytes > CHECKPOINT_BYTES ? CHECKPOINT_BUSY_MS : CHECKPOINT_MS);
 		if (rc && rc != PX_EBUSY)
 			px_log_limited(PX_LOG_WARN, "store", "checkpoint: %s", err.msg);
 		pthread_mutex_lock(&in->lock);

@@ -60,7 +60,7 @@ static px_rc settings(struct px_db *db, bool write, struct px_err *err)
 		/* the page size counts only before the first table; WAL only after it */
 		rc = px_db_exec(db,
 			"PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-			"PRAGMA wal_autocheckpoint=4096; PRAGMA journal_size_limit=67108864; "
+			"PRAGMA wal_autocheckpoint=4096; PRAGMA journal_size_limit=16777216; "
 			"PRAGMA foreign_keys=OFF;"
 			"PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY",
 			err);

@@ -392,6 +392,13 @@ px_rc px_writer_next_epoch(struct px_writer *w, int64_t *ret, struct px_err *err
  * ---------------------------------------------------------------------------------------------------
  */
 
+/*
+ * While the writer goes on committing there is always something left to move, and the log is begun
+ * anew only when there is not. So when it has grown, the little that is left after a passive
+ * checkpoint is moved while the writer waits.
+ */
+enum { WAL_FRAMES = 512 /* 8 MiB */, WAL_WAIT_MS = 20 };
+
 struct px_checkpoint {
 	struct px_db db;
 };
@@ -407,6 +414,8 @@ px_rc px_checkpoint_open(const char *path, struct px_checkpoint **ret, struct px
 	if (!rc)
 		rc = px_db_exec(&c->db,
 			"PRAGMA query_only=0; PRAGMA mmap_size=0; PRAGMA synchronous=FULL", err);
+	if (!rc)
+		(void)sqlite3_busy_timeout(c->db.handle, WAL_WAIT_MS);
 	if (rc) {
 		px_checkpoint_close(c);
 		return rc;
@@ -421,8 +430,11 @@ px_rc px_checkpoint_run(struct px_checkpoint *c, int64_t *ret_wal_bytes, struct 
 	int code = sqlite3_wal_checkpoint_v2(
 		c->db.handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &moved);
 
+	if (code == SQLITE_OK && frames > WAL_FRAMES)
+		code = sqlite3_wal_checkpoint_v2(
+			c->db.handle, NULL, SQLITE_CHECKPOINT_FULL, &frames, &moved);
 	*ret_wal_bytes = frames > 0 ? (int64_t)frames * (STORE_PAGE_BYTES + 24) : 0;
-	if (code != SQLITE_OK)
+	if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
 		return px_db_error(&c->db, err, "checkpoint");
 	return moved < frames ? px_err_set(err, PX_EBUSY, "a reader still needs the log") : PX_OK;
 }

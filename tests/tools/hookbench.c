@@ -2,15 +2,18 @@
 /*
  * hookbench.c - how long after its 200 does a delivery show?
  *
- *   hookbench URL SECRET LIST COUNT
+ *   hookbench URL SECRET LIST COUNT RATE
  *
- * LIST: lines "integration-id TAB record-id TAB path" of residents in a mount. Delivers COUNT
- * changes of first_name one after another, each signed, and reads the file in a loop until the new
- * value is in it. Prints milliseconds: p50, p99 and the longest, of the time between the 200 and
- * the first reading that has the new value, and of the delivery itself.
+ * LIST: lines "integration-id TAB record-id TAB path" of residents in a mount, COUNT at least.
+ * Delivers a change of first_name to each of the first COUNT, RATE a second whether or not the ones
+ * before show yet (an open loop); a second thread reads each file until the new value is in it.
+ * Prints milliseconds: p50, p99 and the longest, of the time between the 200 and the first reading
+ * that has the new value, and of the delivery itself.
  */
 #include <curl/curl.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,13 +23,16 @@
 
 #include "propexofs/hash.h"
 
-enum { RECORDS = 10000, COUNT_MAX = 100000, PATIENCE_S = 10 };
+enum { RECORDS = 10000, PATIENCE_S = 10, LOOK_NS = 100000 };
 
 static struct {
 	char *integration, *id, *path;
 } records[RECORDS];
 
-static double shown[COUNT_MAX], answered[COUNT_MAX];
+static double shown[RECORDS], answered[RECORDS], ok_ms[RECORDS];
+static size_t count;
+static _Atomic size_t sent; /* deliveries that have their 200 */
+static _Atomic bool failed;
 
 static double now_ms(void)
 {
@@ -109,44 +115,91 @@ static bool deliver(CURL *c, const char *secret, const char *body)
 	return status == 200;
 }
 
+static void value_of(size_t i, char *value, size_t size)
+{
+	(void)snprintf(value, size, "bench %zu of %d", i, (int)getpid());
+}
+
+static void pause_ns(int64_t ns)
+{
+	const struct timespec ts = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+
+	(void)nanosleep(&ts, NULL);
+}
+
+/* Looks for each change in the order of the deliveries. */
+static void *look_main(void *arg)
+{
+	(void)arg;
+	for (size_t i = 0; i < count && !failed; i++) {
+		char value[64];
+
+		value_of(i, value, sizeof value);
+		while (atomic_load(&sent) <= i && !failed)
+			pause_ns(LOOK_NS);
+		while (!failed && !has(records[i].path, value)) {
+			if (now_ms() - ok_ms[i] > PATIENCE_S * 1000) {
+				fprintf(stderr, "delivery %zu does not show in %s\n", i,
+					records[i].path);
+				failed = true;
+			}
+			pause_ns(LOOK_NS);
+		}
+		shown[i] = now_ms() - ok_ms[i];
+	}
+	return NULL;
+}
+
+static bool send_one(CURL *c, const char *secret, size_t i)
+{
+	char body[2048], value[64];
+	double begun = now_ms();
+
+	value_of(i, value, sizeof value);
+	(void)snprintf(body, sizeof body,
+		"{\"event\":\"DATA_UPDATE\",\"object\":\"residents\",\"record_id\":\"%s\","
+		"\"integration_id\":\"%s\","
+		"\"diff\":{\"new\":{\"first_name\":\"%s\"},\"previous\":{}}}",
+		records[i].id, records[i].integration, value);
+	if (!deliver(c, secret, body)) {
+		fprintf(stderr, "delivery %zu was not accepted\n", i);
+		return false;
+	}
+	ok_ms[i] = now_ms();
+	answered[i] = ok_ms[i] - begun;
+	atomic_store(&sent, i + 1);
+	return true;
+}
+
 int main(int argc, char **argv)
 {
-	size_t n = argc == 5 ? read_list(argv[3]) : 0,
-	       count = argc == 5 ? strtoul(argv[4], NULL, 10) : 0;
+	size_t n = argc == 6 ? read_list(argv[3]) : 0;
+	double rate = argc == 6 ? strtod(argv[5], NULL) : 0, begun;
 	CURL *c = curl_easy_init();
+	pthread_t looker;
 
-	if (!n || !count || count > COUNT_MAX) {
-		fprintf(stderr, "usage: hookbench URL SECRET LIST COUNT\n");
+	count = argc == 6 ? strtoul(argv[4], NULL, 10) : 0;
+	if (!count || count > n || rate <= 0) {
+		fprintf(stderr, "usage: hookbench URL SECRET LIST COUNT RATE\n");
 		return 2;
 	}
 	curl_easy_setopt(c, CURLOPT_URL, argv[1]);
 	curl_easy_setopt(c, CURLOPT_TIMEOUT, 10L);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, discard);
-	for (size_t i = 0; i < count; i++) {
-		char body[2048], value[64];
-		double begun, ok;
+	if (pthread_create(&looker, NULL, look_main, NULL))
+		return 1;
+	begun = now_ms();
+	for (size_t i = 0; i < count && !failed; i++) {
+		double left = begun + (double)i * 1000 / rate - now_ms();
 
-		(void)snprintf(value, sizeof value, "bench %zu of %d", i, (int)getpid());
-		(void)snprintf(body, sizeof body,
-			"{\"event\":\"DATA_UPDATE\",\"object\":\"residents\",\"record_id\":\"%s\","
-			"\"integration_id\":\"%s\","
-			"\"diff\":{\"new\":{\"first_name\":\"%s\"},\"previous\":{}}}",
-			records[i % n].id, records[i % n].integration, value);
-		begun = now_ms();
-		if (!deliver(c, argv[2], body)) {
-			fprintf(stderr, "delivery %zu was not accepted\n", i);
-			return 1;
-		}
-		ok = now_ms();
-		answered[i] = ok - begun;
-		while (!has(records[i % n].path, value))
-			if (now_ms() - ok > PATIENCE_S * 1000) {
-				fprintf(stderr, "delivery %zu does not show in %s\n", i,
-					records[i % n].path);
-				return 1;
-			}
-		shown[i] = now_ms() - ok;
+		if (left > 0)
+			pause_ns((int64_t)(left * 1e6));
+		if (!send_one(c, argv[2], i))
+			failed = true;
 	}
+	pthread_join(looker, NULL);
+	if (failed)
+		return 1;
 	print("200 to new bytes", shown, count);
 	print("delivery to 200", answered, count);
 	curl_easy_cleanup(c);
