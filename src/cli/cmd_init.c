@@ -90,7 +90,7 @@ static px_rc write_conf(const struct making *m, const char *api_url, struct px_e
 		px_buf_addf(&text, "api-url = %s\n", api_url);
 	px_buf_adds(&text, "#mountpoint = ~/propexo\n"
 			   "#refresh = 300\n"
-			   "#webhook-listen = 127.0.0.1:8080\n"
+			   "#webhook-listen = 127.0.0.1:8480\n"
 			   "#webhook-secret-file = webhook-secret\n");
 	rc = px_buf_ok(&text, err);
 	return rc ? rc : px_conf_write(m->path, text.data, text.len, m->replace, err);
