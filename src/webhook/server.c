@@ -29,6 +29,7 @@ enum {
 	BODY_MAX = 8 << 20,
 	BODIES_MAX = 64 << 20,
 	CONNECTIONS_MAX = 1000,
+	DRAIN_MAX = 64 << 20,  /* a body that is too large is read, and forgotten, up to here */
 	IDLE_S = 20,	       /* without a byte */
 	UPLOAD_MAX_MS = 60000, /* for the whole body, however it trickles */
 };
@@ -226,6 +227,18 @@ static struct request *request_new(struct px_webhook *w, struct MHD_Connection *
 	return r;
 }
 
+/* Whoever sends without asking sees the answer only when all of it has been read: closing before
+ * resets the connection. */
+static bool is_refused_at_once(struct request *r)
+{
+	const char *length = MHD_lookup_connection_value(
+		r->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	return r->status == 413 && (MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND,
+					    MHD_HTTP_HEADER_EXPECT) ||
+					   strtoull(length, NULL, 10) > DRAIN_MAX);
+}
+
 static enum MHD_Result healthz(struct px_webhook *w, struct MHD_Connection *c)
 {
 	struct px_board_view view;
@@ -256,7 +269,7 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *c, const char *u
 			r->state = ANSWERED;
 			return answer(c, strcmp(url, w->path) != 0 ? 404 : 405);
 		}
-		if (r->status == 413)
+		if (is_refused_at_once(r))
 			return finish(r, 413);
 		return MHD_YES;
 	}
@@ -333,14 +346,18 @@ static px_rc path_of(const char *url, char *out, size_t size, struct px_err *err
 	const char *host = url ? strstr(url, "://") : NULL;
 	const char *path = host ? strchr(host + 3, '/') : NULL;
 
+	size_t len;
+
 	if (!host)
 		path = "/webhook";
 	else if (!path)
 		path = "/";
-	if (strlen(path) >= size)
+	len = strcspn(path, "?#"); /* a query is not part of what is asked for */
+	if (len >= size)
 		return px_err_set(
 			err, PX_EUSAGE, "webhook-url: its path is longer than %zu bytes", size - 1);
-	memcpy(out, path, strlen(path) + 1);
+	memcpy(out, path, len);
+	out[len] = '\0';
 	return PX_OK;
 }
 

@@ -6,10 +6,13 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <arpa/inet.h>
 #include <curl/curl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "propexofs/hash.h"
@@ -190,6 +193,55 @@ static void answers_of_the_contract(void **state)
 	free(huge);
 }
 
+/* As many clients do: all of the request first, then the answer. Returns the status, -1 without. */
+static int send_then_read(const struct world *w, const char *head, size_t body)
+{
+	static const char zeros[65536];
+	struct sockaddr_in to = {.sin_family = AF_INET};
+	const char *colon = strrchr(w->address, ':');
+	char answer[256] = "";
+	int status = -1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool sent;
+
+	to.sin_port = htons((uint16_t)atoi(colon + 1));
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+	sent = send(fd, head, strlen(head), MSG_NOSIGNAL) == (ssize_t)strlen(head);
+	while (sent && body) {
+		ssize_t n = send(
+			fd, zeros, body < sizeof zeros ? body : sizeof zeros, MSG_NOSIGNAL);
+
+		sent = n > 0;
+		body -= sent ? (size_t)n : 0;
+	}
+	if (sent && recv(fd, answer, sizeof answer - 1, 0) > 0)
+		(void)sscanf(answer, "HTTP/1.1 %d", &status);
+	(void)close(fd);
+	return status;
+}
+
+static void too_large_is_said_to_whoever_sends_first(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(send_then_read(w,
+				 "POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Length: "
+				 "16777216\r\n\r\n",
+				 16 << 20),
+		413);
+	/* who asks before sending, or announces what nobody would read, is told at once */
+	assert_int_equal(send_then_read(w,
+				 "POST /webhook HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+				 "Content-Length: 16777216\r\n\r\n",
+				 0),
+		413);
+	assert_int_equal(send_then_read(w,
+				 "POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Length: "
+				 "999999999999\r\n\r\n",
+				 0),
+		413);
+}
+
 static void what_is_counted(void **state)
 {
 	struct world *w = *state;
@@ -201,6 +253,31 @@ static void what_is_counted(void **state)
 	assert_true(view.webhooks.listening);
 	assert_int_equal(view.webhooks.received, 1);
 	assert_int_equal(view.webhooks.rejected, 1);
+}
+
+static void the_path_is_that_of_the_url(void **state)
+{
+	struct world *w = *state;
+	struct px_webhook *second = NULL;
+	struct px_conf conf = w->conf;
+	struct px_board_view view;
+	struct px_err err = {0};
+	char first[sizeof w->address];
+
+	conf.webhook_listen = (char *)"127.0.0.1:0";
+	conf.webhook_url = (char *)"https://mirror.example.org/deliveries/here?token=x#y";
+	assert_int_equal(px_webhook_start(&conf, -1, w->ingest, w->board, &second, &err), PX_OK);
+	px_board_view(w->board, &view);
+	memcpy(first, w->address, sizeof first);
+	memcpy(w->address, view.webhooks.address, sizeof w->address);
+	assert_int_equal(ask(w, "POST", "/deliveries/here?token=x", update, strlen(update),
+				 "propexo-signature", "good"),
+		200);
+	assert_int_equal(
+		ask(w, "POST", "/webhook", update, strlen(update), "propexo-signature", "good"),
+		404);
+	memcpy(w->address, first, sizeof first);
+	px_webhook_stop(second);
 }
 
 static void what_is_refused_at_start(void **state)
@@ -227,6 +304,9 @@ int main(void)
 		cmocka_unit_test(the_vector_of_the_reference),
 		cmocka_unit_test(what_is_no_signature),
 		cmocka_unit_test_setup_teardown(answers_of_the_contract, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			too_large_is_said_to_whoever_sends_first, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_path_is_that_of_the_url, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_counted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_refused_at_start, set_up, tear_down),
 	};
