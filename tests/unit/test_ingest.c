@@ -364,6 +364,39 @@ static void joins_mark_the_parents_they_name(void **state)
 	assert_true(marked(w, w->leases, "l6"));
 }
 
+/* Whether some bytes are anywhere in the store's files, free pages and log included. */
+static bool store_holds(const struct world *w, const char *text)
+{
+	char command[300];
+
+	(void)snprintf(command, sizeof command, "cat '%s' '%s-wal' | grep -aqF '%s'", w->path,
+		w->path, text);
+	return system(command) == 0;
+}
+
+static void credentials_never_reach_the_store(void **state)
+{
+	static const char *const bodies[] = {
+		UPDATE("integration-configuration-meta-data", "c1", "{\"value\":\"hunter2\"}",
+			"{\"value\":\"hunter1\"}"),
+		"{\"event\":\"DATA_NEW\",\"object\":\"integration_configuration_meta_data\","
+		"\"record_id\":\"c1\",\"integration_id\":\"cly1\",\"payload\":{\"value\":"
+		"\"hunter2\"}}",
+		"{\"meta\":{\"object\":\"integration-configuration-meta-data\",\"integration_id\":"
+		"\"cly1\"},\"record_id\":\"c1\",\"diff\":{\"new\":{\"value\":\"hunter2\"}}}",
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++)
+		deliver(w, bodies[i],
+			"\"record_id\":\"c1\",\"outcome\":\"noted\",\"detail\":"
+			"null,\"payload\":null}");
+	assert_true(store_holds(w, "integration_configuration_meta_data"));
+	assert_false(store_holds(w, "hunter"));
+	deliver(w, UPDATE("residents", "r9", "{\"first_name\":\"not withheld\"}", "{}"), "queued");
+	assert_true(store_holds(w, "not withheld"));
+}
+
 /* ---- what is owed ---- */
 
 static void store_sql(struct world *w, const char *sql)
@@ -570,6 +603,7 @@ int main(void)
 		T(a_copy_that_lags_does_not_undo_what_another_has_confirmed),
 		T(back_at_a_former_state_and_later_is_believed_at_once),
 		T(joins_mark_the_parents_they_name),
+		T(credentials_never_reach_the_store),
 		T(rows_of_unknown_parents_are_owed_until_a_list_from_after_them),
 		T(what_is_set_aside_is_read_again),
 		T(pages_are_stored_in_their_order),
