@@ -72,6 +72,7 @@ struct px_writer {
 	struct px_db db;
 	struct px_reader reader;
 	int lock_fd;
+	int changes;	 /* rows changed before the open transaction */
 	int64_t now_ns;	 /* of the open transaction */
 	int64_t last_ns; /* of the newest commit */
 	int64_t epoch, epoch_reserved;

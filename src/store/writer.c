@@ -295,6 +295,7 @@ px_rc px_writer_begin(struct px_writer *w, struct px_err *err)
 	if (rc)
 		return rc;
 	w->in_tx = true;
+	w->changes = sqlite3_total_changes(w->db.handle);
 	w->now_ns = px_clock_forward_ns();
 	if (w->now_ns <= w->last_ns)
 		w->now_ns = w->last_ns + 1;
@@ -307,21 +308,6 @@ static void forget_cached(struct px_writer *w)
 	w->events_known = false;
 }
 
-px_rc px_writer_commit(struct px_writer *w, struct px_err *err)
-{
-	px_rc rc = px_tally_write(w, err);
-
-	if (!rc)
-		rc = meta_put_int(w, "last_commit_ns", w->now_ns, err);
-	if (!rc)
-		rc = run(w, STMT_COMMIT, err);
-	if (rc)
-		return rc;
-	w->in_tx = w->marked = false;
-	w->last_ns = w->now_ns;
-	return PX_OK;
-}
-
 void px_writer_rollback(struct px_writer *w)
 {
 	/* SQLite may have rolled back by itself when the disk was full: then there is nothing left
@@ -331,6 +317,26 @@ void px_writer_rollback(struct px_writer *w)
 	w->in_tx = w->marked = false;
 	w->epoch_reserved = w->epoch; /* a reservation that was rolled back is made again */
 	forget_cached(w);
+}
+
+px_rc px_writer_commit(struct px_writer *w, struct px_err *err)
+{
+	px_rc rc = px_tally_write(w, err);
+
+	/* nothing to make durable: the disk is left alone */
+	if (!rc && sqlite3_total_changes(w->db.handle) == w->changes) {
+		px_writer_rollback(w);
+		return PX_OK;
+	}
+	if (!rc)
+		rc = meta_put_int(w, "last_commit_ns", w->now_ns, err);
+	if (!rc)
+		rc = run(w, STMT_COMMIT, err);
+	if (rc)
+		return rc;
+	w->in_tx = w->marked = false;
+	w->last_ns = w->now_ns;
+	return PX_OK;
 }
 
 px_rc px_writer_mark(struct px_writer *w, struct px_err *err)

@@ -291,6 +291,36 @@ static void a_directory_has_three_orders(void **state)
 	px_writer_close(w);
 }
 
+static void nothing_to_commit_leaves_the_disk_alone(void **state)
+{
+	struct px_writer *w = open_store();
+	struct stat before, after;
+	char wal[112];
+	bool more;
+
+	(void)state;
+	(void)snprintf(wal, sizeof wal, "%s-wal", path);
+	ok(px_writer_begin(w, NULL));
+	(void)make_dir(w);
+	ok(px_writer_commit(w, NULL));
+	assert_int_equal(stat(wal, &before), 0);
+	for (int i = 0; i < 3; i++) {
+		ok(px_writer_begin(w, NULL));
+		ok(px_writer_retain(w, INT64_MAX, INT64_MAX, 100, NULL, NULL, &more, NULL));
+		ok(px_writer_commit(w, NULL));
+	}
+	assert_int_equal(stat(wal, &after), 0);
+	assert_int_equal(after.st_size, before.st_size);
+	assert_int_equal(after.st_mtim.tv_sec, before.st_mtim.tv_sec);
+	assert_int_equal(after.st_mtim.tv_nsec, before.st_mtim.tv_nsec);
+	ok(px_writer_begin(w, NULL));
+	ok(px_writer_meta_put(w, "key", "value", NULL));
+	ok(px_writer_commit(w, NULL));
+	assert_int_equal(stat(wal, &after), 0);
+	assert_true(after.st_size > before.st_size);
+	px_writer_close(w);
+}
+
 static void the_log_is_its_lines(void **state)
 {
 	char clock[96], all[20000] = "", got[20000];
@@ -497,6 +527,7 @@ int main(void)
 		TEST(the_inbox_survives_a_kill),
 		TEST(refused_stores),
 		TEST(a_directory_has_three_orders),
+		TEST(nothing_to_commit_leaves_the_disk_alone),
 		TEST(the_log_is_its_lines),
 	};
 
