@@ -53,7 +53,7 @@ static void show(void *arg, const struct px_sync_progress *p)
 	double part = p->expected ? (double)p->done / (double)p->expected : 0;
 	int full;
 
-	if (now < m->due_ms)
+	if (now < m->due_ms || !p->models) /* too soon, or nothing to tell yet */
 		return;
 	m->due_ms = now + (m->terminal ? BAR_MS : LINE_MS);
 	time_left(p->eta_s, m->terminal ? "  " : ", ", left);

@@ -21,8 +21,8 @@ ask() { timeout 100 "$BIN/propexofs" "$1" --store "$T/store.db" --api-url "$URL"
   control POST sync '{"integration":0,"updates":50,"creates":5}' >/dev/null
   run ask sync
   [ "$status" = 0 ] || fail "$output"
-  # progress; what is not known is not said
-  [[ ${lines[-1]} =~ ^"propexofs: "[0-9]+" of "[0-9]+" records, "[0-9]+" of "[0-9]+" models"(", ETA "[0-9:]+)?$ ]] || fail "$output"
+  # progress, when there was time for any; what is not known is not said
+  [ -z "$output" ] || [[ ${lines[-1]} =~ ^"propexofs: "[0-9]+" of "[0-9]+" records, "[0-9]+" of "[1-9][0-9]*" models"(", ETA "[0-9:]+)?$ ]] || fail "$output"
   check_tree --last-seen
   umount_daemon
   [ ! -e "$T/store.db.sock" ]
