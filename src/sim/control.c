@@ -183,8 +183,8 @@ static void run_truth(struct call *c)
 		return;
 	world_settle(c->s);
 	c->a->type = "application/x-ndjson";
-	c->r->response = truth_response(
-		c->s, only ? only->num : -1, model, number_of(c, "ids", 0) != 0);
+	c->r->response = truth_response(c->s, only ? only->num : -1, model,
+		number_of(c, "ids", 0) != 0, number_of(c, "all", 0) != 0);
 }
 
 static void run_integrations(struct call *c)

@@ -48,7 +48,8 @@ struct deliveries {
 	struct delivery_settings set;
 	uint64_t rng;
 	bool stop;
-	uint64_t made, sent, accepted, refused, unreachable, retried, dropped, lost;
+	uint64_t made, sent, accepted, refused, unreachable, retried, dropped;
+	uint64_t lost, repeated, reordered, mis_signed;
 };
 
 struct worker {
@@ -461,6 +462,7 @@ static void queue_locked(struct deliveries *d, struct job *j)
 		return;
 	}
 	j->mis_signed = chance_locked(d) < d->set.mis_sign;
+	d->mis_signed += j->mis_signed;
 	if (d->set.delay_max_ms > 0) {
 		int64_t span = d->set.delay_max_ms - d->set.delay_min_ms;
 
@@ -469,6 +471,7 @@ static void queue_locked(struct deliveries *d, struct job *j)
 				(span > 0 ? (int64_t)(chance_locked(d) * (double)span) : 0));
 	} else if (chance_locked(d) < d->set.reorder) {
 		j->record = 0;
+		d->reordered++;
 		insert_early_locked(d, j);
 	} else {
 		append_locked(d, j);
@@ -501,6 +504,7 @@ void deliver_event(struct sim *s, const struct event *e)
 		if (!e->model && (wrapping == WRAP_D || wrapping == WRAP_M))
 			wrapping = WRAP_F;
 		times = 1 + (chance_locked(d) < d->set.repeat);
+		d->repeated += times > 1;
 		px_buf_reset(&body);
 		body_text(e, wrapping, spelling, &body);
 		while (times-- && body.data) {
@@ -712,12 +716,15 @@ void deliveries_stats(struct sim *s, struct px_buf *out)
 	px_buf_addf(out,
 		"{\"made\":%llu,\"sent\":%llu,\"accepted\":%llu,\"refused\":%llu,\"unreachable\":%"
 		"llu,"
-		"\"retried\":%llu,\"dropped\":%llu,\"lost\":%llu,\"due\":%zu,\"waiting\":%zu}",
+		"\"retried\":%llu,\"dropped\":%llu,\"lost\":%llu,\"repeated\":%llu,\"reordered\":%"
+		"llu,"
+		"\"mis_signed\":%llu,\"due\":%zu,\"waiting\":%zu}",
 		(unsigned long long)d->made, (unsigned long long)d->sent,
 		(unsigned long long)d->accepted, (unsigned long long)d->refused,
 		(unsigned long long)d->unreachable, (unsigned long long)d->retried,
 		(unsigned long long)d->dropped, (unsigned long long)d->lost,
-		d->nready + (size_t)d->in_flight, d->nlater);
+		(unsigned long long)d->repeated, (unsigned long long)d->reordered,
+		(unsigned long long)d->mis_signed, d->nready + (size_t)d->in_flight, d->nlater);
 	(void)pthread_mutex_unlock(&d->lock);
 }
 
@@ -728,6 +735,7 @@ void deliveries_stats_reset(struct sim *s)
 	(void)pthread_mutex_lock(&d->lock);
 	d->made = d->sent = d->accepted = d->refused = d->unreachable = 0;
 	d->retried = d->dropped = d->lost = 0;
+	d->repeated = d->reordered = d->mis_signed = 0;
 	(void)pthread_mutex_unlock(&d->lock);
 }
 

@@ -35,9 +35,9 @@ struct faults {
 	int64_t last;
 };
 
-static const char *const fault_names[FAULT_KINDS] = {"status", "reset", "cut", "malformed",
-	"wrong-types", "missing-id", "huge", "stall", "slow", "empty", "html", "redirect",
-	"duplicate-ids", "bad-utf8"};
+const char *const fault_names[FAULT_KINDS] = {"status", "reset", "cut", "malformed", "wrong-types",
+	"missing-id", "huge", "stall", "slow", "empty", "html", "redirect", "duplicate-ids",
+	"bad-utf8"};
 
 px_rc faults_init(struct sim *s)
 {

@@ -180,18 +180,24 @@ bool slash_ok(struct sim *s, struct req *r, bool canonical, struct answer *a)
 	return false;
 }
 
+/* Appointments are events: whoever may not see the one may not see the other. */
+static bool allowed_of(const struct integ *in, int model)
+{
+	return in->cols[model].allowed && in->cols[model_base(model)].allowed;
+}
+
 static bool allowed(struct sim *s, const struct query *q)
 {
 	bool any = false;
 
 	if (q->integ >= 0)
-		return s->world.integs[q->integ]->cols[q->model].allowed;
+		return allowed_of(s->world.integs[q->integ], q->model);
 	for (int i = 0; i < s->world.ninteg; i++) {
 		const struct integ *in = s->world.integs[i];
 
 		if (!integ_visible(s, in))
 			continue;
-		if (in->cols[q->model].allowed)
+		if (allowed_of(in, q->model))
 			return true;
 		any = true;
 	}

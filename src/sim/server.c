@@ -397,7 +397,7 @@ static bool api_answer(struct req *r)
 		if (faulty && hit.kind == FAULT_STATUS && hit.retry_after >= 0)
 			add_number_header(r->response, "Retry-After", hit.retry_after);
 	}
-	stats_note(s, v.slow, v.refused, faulty);
+	stats_note(s, v.slow, v.refused, faulty ? &hit : NULL);
 	stats_end(s, r);
 	answer_release(&a);
 	if (!delay || s->stopping)

@@ -588,6 +588,7 @@ struct hit {
 	int64_t stall_ms, bytes, interval_ms, retry_after;
 };
 
+extern const char *const fault_names[FAULT_KINDS];
 px_rc faults_init(struct sim *s);
 void faults_release(struct sim *s);
 /* Whether a fault is due for this request and its answer. */
@@ -607,7 +608,8 @@ void stats_release(struct sim *s);
 void stats_begin(struct sim *s); /* an API request has come */
 void stats_done(struct sim *s);	 /* and gone */
 void stats_end(struct sim *s, const struct req *r);
-void stats_note(struct sim *s, bool slow, bool refused, bool fault);
+/* fault: NULL, or the one that hit. */
+void stats_note(struct sim *s, bool slow, bool refused, const struct hit *fault);
 void stats_connection(struct sim *s, int change);
 void stats_text(struct sim *s, struct px_buf *out);
 void stats_reset(struct sim *s);
@@ -741,7 +743,8 @@ void live_start(struct sim *s);
 /* Answers a request below /_control/. Not locked. */
 void control_route(struct sim *s, struct req *r, struct answer *a);
 /* Everything that the API would serve now, streamed; integ and model -1: all. */
-struct MHD_Response *truth_response(struct sim *s, int integ, int model, bool ids_only);
+/* all: also what is hidden now, by a permission, a switch or an integration that has gone. */
+struct MHD_Response *truth_response(struct sim *s, int integ, int model, bool ids_only, bool all);
 
 /* ---- all of it ---------------------------------------------------------------------------------
  */

@@ -31,7 +31,7 @@ struct stats {
 		char name[16];
 		uint64_t n;
 	} methods[METHODS];
-	uint64_t results, bytes, slowed, refused, faults;
+	uint64_t results, bytes, slowed, refused, faults, by_fault[FAULT_KINDS];
 	int64_t open, in_flight, busiest;
 	uint64_t connections;
 	struct entry *log; /* a ring of LOG_MAX */
@@ -120,12 +120,15 @@ void stats_end(struct sim *s, const struct req *r)
 	(void)pthread_mutex_unlock(&t->lock);
 }
 
-void stats_note(struct sim *s, bool slow, bool refused, bool fault)
+void stats_note(struct sim *s, bool slow, bool refused, const struct hit *fault)
 {
 	(void)pthread_mutex_lock(&s->stats->lock);
 	s->stats->slowed += slow;
 	s->stats->refused += refused;
-	s->stats->faults += fault;
+	if (fault) {
+		s->stats->faults++;
+		s->stats->by_fault[fault->kind]++;
+	}
 	(void)pthread_mutex_unlock(&s->stats->lock);
 }
 
@@ -149,6 +152,7 @@ void stats_reset(struct sim *s)
 	memset(t->by_model, 0, sizeof t->by_model);
 	memset(t->status, 0, sizeof t->status);
 	memset(t->methods, 0, sizeof t->methods);
+	memset(t->by_fault, 0, sizeof t->by_fault);
 	(void)pthread_mutex_unlock(&t->lock);
 	deliveries_stats_reset(s);
 }
@@ -205,6 +209,14 @@ void stats_text(struct sim *s, struct px_buf *out)
 		px_buf_add_jsons(out, t->methods[i].name);
 		px_buf_addf(out, ":%llu", (unsigned long long)t->methods[i].n);
 	}
+	px_buf_adds(out, "},\"by_fault\":{");
+	any = false;
+	for (int k = 0; k < FAULT_KINDS; k++)
+		if (t->by_fault[k]) {
+			px_buf_addf(out, "%s\"%s\":%llu", any ? "," : "", fault_names[k],
+				(unsigned long long)t->by_fault[k]);
+			any = true;
+		}
 	px_buf_addf(out,
 		"},\"results\":%llu,\"bytes\":%llu,\"slowed\":%llu,\"refused\":%llu,\"faults\":%"
 		"llu,"

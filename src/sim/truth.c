@@ -16,7 +16,7 @@ enum { CHUNK = 1 << 18 };
 struct truth {
 	struct sim *s;
 	int only_integ, only_model;
-	bool ids;
+	bool ids, all;
 	int integ, model; /* where it stands */
 	uint32_t at;
 	struct px_buf text;
@@ -28,8 +28,10 @@ static bool shown(const struct truth *t, struct integ *in, int m)
 {
 	const struct col *c = &in->cols[model_base(m)];
 
-	return integ_visible(t->s, in) && in->cols[m].enabled && in->cols[m].allowed &&
-	       c->enabled && c->allowed && (t->only_integ < 0 || t->only_integ == in->num) &&
+	if (!t->all && (!integ_visible(t->s, in) || !in->cols[m].enabled || !in->cols[m].allowed ||
+			       !c->enabled || !c->allowed))
+		return false;
+	return (t->only_integ < 0 || t->only_integ == in->num) &&
 	       (t->only_model < 0 || t->only_model == m);
 }
 
@@ -114,14 +116,15 @@ static void truth_free(void *cls)
 	free(t);
 }
 
-struct MHD_Response *truth_response(struct sim *s, int integ, int model, bool ids_only)
+struct MHD_Response *truth_response(struct sim *s, int integ, int model, bool ids_only, bool all)
 {
 	struct truth *t = calloc(1, sizeof *t);
 	struct MHD_Response *resp;
 
 	if (!t)
 		return NULL;
-	*t = (struct truth){.s = s, .only_integ = integ, .only_model = model, .ids = ids_only};
+	*t = (struct truth){
+		.s = s, .only_integ = integ, .only_model = model, .ids = ids_only, .all = all};
 	px_buf_init(&t->text, SIM_TEXT_MAX);
 	resp = MHD_create_response_from_callback(
 		MHD_SIZE_UNKNOWN, CHUNK, truth_read, t, truth_free);
