@@ -25,11 +25,17 @@ static px_rc lay_out(struct px_ingest_tx *tx, struct px_account_entry *e, struct
 			tx->writer, e->integration.iid, px_models[m].dir, &dir, &fresh, err);
 		if (rc)
 			return rc;
-		/* what the API refused stays refused until an answer says otherwise */
-		if (dir.enabled != e->enabled[m] && (fresh || !dir.error || !e->enabled[m])) {
+		/* what the API refused stays refused until an answer says otherwise; what is
+		 * switched off is not refused, and not asked for */
+		if (e->enabled[m] ? !dir.enabled && (fresh || !dir.error)
+				  : dir.enabled || dir.error) {
 			bool shown = px_dir_shown(&dir);
 
 			dir.enabled = e->enabled[m];
+			if (!dir.enabled) {
+				free(dir.error);
+				dir.error = NULL;
+			}
 			any |= shown != px_dir_shown(&dir);
 			rc = px_writer_dir_state(tx->writer, &dir, err);
 		}

@@ -242,8 +242,24 @@ static px_rc apply_to(struct applying *a, const struct px_integration *i, const 
 /* ---- where it belongs
  * ------------------------------------------------------------------------------------------ */
 
-/* The integration an event names; without a name the one that holds the record, else the only one.
- */
+/* Whether the integration has the model that the event is about, and if asked, its record. */
+static bool has_model(const struct applying *a, int64_t iid, const char *record_name)
+{
+	struct px_reader *r = px_writer_reader(a->tx->writer);
+	int model = !a->w ? -1 : a->w->models[0] >= 0 ? a->w->models[0] : a->w->parents[0];
+	struct px_dir dir = {0};
+	struct px_entry entry;
+	bool has = model >= 0 && !px_reader_dir_by_name(r, iid, px_models[model].dir, &dir, NULL) &&
+		   (record_name ? !px_reader_lookup(r, dir.did, record_name, strlen(record_name),
+					  &entry, NULL)
+				: px_dir_shown(&dir));
+
+	px_dir_release(&dir);
+	return has;
+}
+
+/* The integration an event names; without a name the one that holds the record, else the first that
+ * has such records: read again by id, the answer says whose it is. */
 static px_rc find_integration(struct applying *a, struct px_integration *ret, struct px_err *err)
 {
 	struct px_reader *r = px_writer_reader(a->tx->writer);
@@ -259,19 +275,15 @@ static px_rc find_integration(struct applying *a, struct px_integration *ret, st
 		return rc;
 	if (a->e->record_id && a->w && a->w->models[0] >= 0) {
 		px_record_name(a->e->record_id, strlen(a->e->record_id), name);
-		for (size_t i = 0; i < count && at == SIZE_MAX; i++) {
-			struct px_dir dir = {0};
-			struct px_entry entry;
-
-			if (!px_reader_dir_by_name(
-				    r, list[i].iid, px_models[a->w->models[0]].dir, &dir, NULL) &&
-				!px_reader_lookup(r, dir.did, name, strlen(name), &entry, NULL))
+		for (size_t i = 0; i < count && at == SIZE_MAX; i++)
+			if (has_model(a, list[i].iid, name))
 				at = i;
-			px_dir_release(&dir);
-		}
 	}
+	for (size_t i = 0; i < count && at == SIZE_MAX; i++)
+		if (has_model(a, list[i].iid, NULL))
+			at = i;
 	if (at == SIZE_MAX && count)
-		at = 0; /* read again by id, the answer says whose it is */
+		at = 0;
 	rc = at == SIZE_MAX ? px_err_set(err, PX_ENOENT, "no integration") : PX_OK;
 	if (!rc) {
 		*ret = list[at];

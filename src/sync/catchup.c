@@ -224,7 +224,7 @@ static void notice(struct px_sync *s, struct sinteg *in)
 		/* pages that were read before the sync ended do not have what it brought */
 		if (!d->row.complete && !walk_over(s, d))
 			d->anew |= !began_after_syncs(d);
-		else if (silent || (first && d->row.complete))
+		else if (silent || first)
 			d->refill = true;
 		else
 			d->catch_up = true;
@@ -280,6 +280,13 @@ static void ended(struct px_sync *s, struct sdir *d, const void *arg)
 	int64_t ns;
 
 	d->since_out = false;
+	/* at least what the watermark stands for should have come */
+	if (!newest && watermark_ms(d) >= d->since_from_ms && sync_is_odd(s, &d->odd_list)) {
+		d->since_tried_ms = 0;
+		d->catch_up = true;
+		d->retry_ms = px_clock_mono_ms() + RETRY_MIN_MS;
+		return;
+	}
 	d->failures = 0;
 	if (newest && px_time_parse(newest, strlen(newest), &ns))
 		newest = NULL;

@@ -26,7 +26,8 @@ static bool parent_ready(const struct sdir *d)
 	if (parent < 0)
 		return true;
 	d = &d->integ->dirs[parent];
-	return d->row.did && (d->row.complete || !d->row.enabled) && !d->walk && !d->refill;
+	return d->row.did && (d->row.complete || !d->row.enabled) && !d->walk && !d->refill &&
+	       !d->since_out && !catchup_due(d);
 }
 
 static bool is_account_wide(int model)

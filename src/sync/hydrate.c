@@ -180,20 +180,23 @@ static px_rc take_answer(
 		return px_err_nomem(err);
 	for (; p->count < count; p->count++) {
 		struct px_page_record *r = &p->records[p->count];
-		struct sinteg *in;
 		px_rc rc = px_record_parse(
 			page->results[p->count].p, page->results[p->count].len, &r->record, err);
 
 		if (rc)
 			return rc;
-		r->did = a->did;
-		in = r->record.integration_id ? sync_integ_by_id(a->s, r->record.integration_id)
-					      : NULL;
-		if (!a->parent && in && in->row.iid != a->iid && in->dirs[a->model].row.did) {
-			/* an event that named no integration was marked where it was taken for */
-			r->did = in->dirs[a->model].row.did;
+		r->did = a->parent ? a->did : sync_did_of(a->s, a->model, a->did, &r->record);
+		/* an event that named no integration was marked where it was taken for */
+		if (r->did && r->did != a->did)
 			p->cleared_did = a->did;
+	}
+	if (!a->parent && p->count && !p->records[0].did) {
+		/* the list of integrations will tell; where it is not wanted, it is given up */
+		if (!sync_integ_by_id(a->s, p->records[0].record.integration_id)) {
+			a->s->list_again = a->s->listing;
+			a->s->refresh_due_ms = 0;
 		}
+		return px_err_set(err, PX_ENOENT, "a record of another integration");
 	}
 	if (!a->parent && !brings(p, a->id))
 		return px_err_set(err, PX_ESYNTAX, "another record than the one asked for");
@@ -228,7 +231,7 @@ static void ask_answer(void *arg, const struct px_answer *answer)
 		if (j)
 			px_page_job_release(&j->page);
 		free(j);
-		ask_later(a, false, err.msg);
+		ask_later(a, rc == PX_ENOENT, err.msg);
 		return;
 	}
 	j->ask = a;

@@ -115,17 +115,12 @@ static px_rc take(
 		return px_err_nomem(err);
 	for (size_t i = 0; i < page->count; i++) {
 		struct px_page_record *r = &j->page.records[j->page.count];
-		struct sinteg *in;
 		px_rc rc = px_record_parse(
 			page->results[i].p, page->results[i].len, &r->record, err);
 
 		if (rc)
 			return rc;
-		in = r->record.integration_id ? sync_integ_by_id(w->s, r->record.integration_id)
-					      : NULL;
-		r->did = w->did;
-		if (in ? in->row.iid != w->iid : !px_models[w->model].by_integration)
-			r->did = in && in->wanted ? in->dirs[w->model].row.did : 0;
+		r->did = sync_did_of(w->s, w->model, w->did, &r->record);
 		if (!r->did)
 			px_record_release(&r->record);
 		else

@@ -84,7 +84,7 @@ static void found_after(struct px_job *job)
 	free(job);
 }
 
-/* It is there after all: the list had lost it. */
+/* It is there after all: the list had lost it. Unless it says that it is another integration's. */
 static void put_found(struct absent *a, const struct px_page *page)
 {
 	struct px_page_job *p = malloc(sizeof *p);
@@ -102,6 +102,12 @@ static void put_found(struct absent *a, const struct px_page *page)
 	}
 	p->count = 1;
 	p->records[0].did = a->did;
+	if (sync_did_of(a->s, a->model, a->did, &p->records[0].record) != a->did) {
+		px_page_job_release(p);
+		free(p);
+		take_away(a->s, a->did, a->id, a->id_len, a->epoch);
+		return;
+	}
 	p->sent_epoch = a->epoch;
 	p->walk = a->walk;
 	p->job.after = found_after;

@@ -133,6 +133,30 @@ int64_t sync_backoff_ms(int failures, int64_t min_ms, int64_t max_ms)
 	return ms - ms / 4 + (int64_t)(random() % (ms / 2 + 1));
 }
 
+bool sync_is_odd(struct px_sync *s, uint64_t *list)
+{
+	if (*list && s->lists_read >= *list) {
+		*list = 0;
+		return false;
+	}
+	if (!*list) {
+		/* one that is being read may have begun before */
+		*list = s->lists_read + 1 + s->listing;
+		s->list_again = s->listing;
+		s->refresh_due_ms = 0;
+	}
+	return true;
+}
+
+int64_t sync_did_of(struct px_sync *s, int model, int64_t did, const struct px_record *r)
+{
+	const struct sinteg *in = r->integration_id ? sync_integ_by_id(s, r->integration_id) : NULL;
+
+	if (!r->integration_id || (in && in->dirs[model].row.did == did))
+		return did;
+	return in && in->wanted ? in->dirs[model].row.did : 0;
+}
+
 struct sinteg *sync_integ_by_id(struct px_sync *s, const char *id)
 {
 	for (size_t i = 0; i < s->count; i++)

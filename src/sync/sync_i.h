@@ -22,6 +22,7 @@ enum {
 	JOBS_OUT_MAX = 4,    /* pages submitted to ingest and not yet committed */
 	WALK_TRIES = 3,	     /* walks over a list whose count does not come out */
 	SKIP_MAX = 3,	     /* unreadable records that a walk goes on without */
+	RECORD_TRIES = 3,    /* for each of these */
 	RETRY_MIN_MS = 2000, /* after an error of one model */
 	RETRY_MAX_MS = 300000,
 	REFUSED_RETRY_MS = 900000, /* a model that the API refuses is asked again */
@@ -58,6 +59,7 @@ struct sdir {
 	int64_t absent_walk;
 	int64_t absent_epoch;
 	size_t absent_seen;
+	uint64_t odd_list; /* see sync_is_odd */
 	int failures;
 	int64_t retry_ms;	  /* px_clock_mono_ms: not before */
 	bool since_out;		  /* a walk over what changed is under way */
@@ -116,6 +118,7 @@ struct px_sync {
 	int64_t fees_retry_ms;
 	int fees_failures;
 	struct walk *account_walk; /* over the list that cannot be asked per integration */
+	uint64_t account_odd_list; /* see sync_is_odd */
 
 	struct since *since_walks;
 	int since_honoured; /* updated_at_gte: 1 yes, -1 no, 0 not known yet */
@@ -193,8 +196,15 @@ void sync_store_meta(struct px_sync *s, const char *key, const char *value);
 /* Stores the directory's row as it is here; its error (NULL: none). */
 void sync_put_dir(struct px_sync *s, const struct sdir *d);
 void sync_dir_error(struct px_sync *s, struct sdir *d, const char *message);
+/* Whether an answer that shows nothing, where something was, must be asked for once more: it is
+ * believed when the list of integrations has been read and believed since it came first. *list
+ * remembers that, 0 at first. */
+bool sync_is_odd(struct px_sync *s, uint64_t *list);
 struct sinteg *sync_integ_by_id(struct px_sync *s, const char *id);
 struct sinteg *sync_integ_by_iid(struct px_sync *s, int64_t iid);
+/* Where a record belongs that was asked for in the directory `did`: it says itself whose it is. 0:
+ * nowhere, for its integration is not known (yet), or not wanted. */
+int64_t sync_did_of(struct px_sync *s, int model, int64_t did, const struct px_record *r);
 
 /* ---- account.c: the list of integrations */
 

@@ -11,9 +11,9 @@
  * 1. Neighbouring pages overlap by one record. When the record that ends one page does not begin
  * the next, something moved: pieces ahead are thrown away and the walk steps back, further each
  * time.
- * 2. A piece that is malformed or too large is split in two, down to one record; that record is
- * reported, and the rest goes on. More than SKIP_MAX such records, and the walk ends with an error
- * instead.
+ * 2. A piece that is malformed or too large is split in two, down to one record; when that cannot
+ * be read RECORD_TRIES times, it is reported, and the rest goes on. More than SKIP_MAX such
+ * records, and the walk ends with an error instead.
  * 3. `complete` is written with the last piece only, and only when the records seen are at least as
  * many as the API counts, or WALK_TRIES walks agree that they are not.
  * 4. Nothing of a page that is refused is stored.
@@ -45,12 +45,14 @@ struct piece {
 	/* when READY */
 	struct px_page_record *records;
 	size_t count;
+	size_t got; /* with those of integrations that are not wanted */
 	char *first_id, *last_id;
 	int64_t total;
 	int has_more;
 	int64_t newest_ns; /* largest updated_at in it */
 	char *newest;
 	bool skipped;
+	int tries; /* of a single record that could not be read */
 };
 
 struct walk {
@@ -71,8 +73,10 @@ struct walk {
 	int64_t seen;	 /* records it has met, counted at its end */
 	char *last_id;	 /* of what ingest has got */
 	int back;	 /* steps back in a row */
+	int voids;	 /* pages that showed nothing, not even their overlap */
 	int tries;	 /* walks over the whole list so far */
 	int skips;
+	bool any;	  /* the list has shown a record, since it was begun */
 	bool planned_all; /* the end of the list is among the pieces */
 	bool at_end;	  /* the last piece has gone to ingest */
 	bool end_sent;	  /* and what is to be said of the whole list */
@@ -540,6 +544,10 @@ static void split(struct piece *p, const struct px_err *why)
 	struct piece *rest;
 	int half = p->limit / 2;
 
+	if (p->limit == 1 && ++p->tries < RECORD_TRIES) {
+		p->state = PIECE_QUEUED;
+		return;
+	}
 	if (p->limit == 1) {
 		px_warn("sync", "%s of %s: the record at offset %lld cannot be read: %s",
 			walk_name(w), walk_of(w), (long long)p->offset, why->msg);
@@ -595,8 +603,8 @@ static void piece_answer(void *arg, const struct px_answer *answer)
 		return;
 	}
 	p->state = PIECE_QUEUED; /* not under way any more: whoever drops it frees it */
-	/* a parent that has gone has no rows */
-	if (rc == PX_ENOENT && p->parent)
+	/* a parent that has gone has no rows; 400 is one way to say so (API reference §7) */
+	if (p->parent && (rc == PX_ENOENT || (rc == PX_EHTTP && answer->status == 400)))
 		rc = PX_OK;
 	else if (!rc)
 		rc = px_page_parse(answer->body, answer->len, &page, &err);
@@ -604,6 +612,7 @@ static void piece_answer(void *arg, const struct px_answer *answer)
 		rc = take_records(p, &page, &err);
 	got = page.count;
 	if (!rc) {
+		p->got = got;
 		p->total = page.total;
 		p->has_more = page.has_more;
 		p->state = PIECE_READY;
@@ -678,7 +687,7 @@ struct page_ctx {
 static void restart_at(struct walk *w, int64_t offset)
 {
 	drop_pieces(w);
-	w->planned_all = w->at_end = false;
+	w->planned_all = w->at_end = w->any = false;
 	w->parents_done = false;
 	w->planned = w->applied = offset > 0 ? offset : 0;
 	free(w->last_id);
@@ -745,6 +754,10 @@ static px_rc fill_states(struct walk *w, struct px_page_job *page, const struct 
 		struct px_dir *row = &d->row;
 
 		if (w->d ? w->d != d : !dir_due(d))
+			continue;
+		/* its first sync ended while the account's list was read: that needs another walk
+		 */
+		if (!w->d && !row->complete && d->refill)
 			continue;
 		if (w->d)
 			row->expected = is_sub(w) ? -1 : w->total;
@@ -913,16 +926,12 @@ static bool continue_parent(struct piece *p, size_t got)
 static void apply_head(struct walk *w)
 {
 	struct piece *p = w->head;
-	size_t got = p->count;
+	size_t got = p->got;
 	bool end;
 
-	/* account-wide lists drop rows of integrations that are not wanted: ids tell how long the
-	 * page was */
-	if (!w->d)
-		got = p->last_id ? (size_t)p->limit : 0;
 	/* nothing where the last record should be again: the list has become shorter before it */
 	if (p->overlap && w->last_id && !p->skipped &&
-		(!p->first_id || strcmp(p->first_id, w->last_id) != 0)) {
+		(p->first_id ? strcmp(p->first_id, w->last_id) != 0 : ++w->voids <= WALK_TRIES)) {
 		int64_t step = (int64_t)w->limit << (w->back < 20 ? w->back : 20);
 
 		px_debug("sync", "%s of %s: the list moved at offset %lld", walk_name(w),
@@ -934,6 +943,7 @@ static void apply_head(struct walk *w)
 	w->back = 0;
 	if (p->total >= 0)
 		w->total = p->total;
+	w->any |= p->first_id || p->skipped;
 	end = is_end(w, p, got);
 	if (p->parent && !end && !p->skipped && !continue_parent(p, got)) {
 		struct px_err err;
@@ -997,6 +1007,34 @@ static bool count_comes_out(struct walk *w)
 	return false;
 }
 
+/* A list that shows nothing, of which records are stored: all of them may have vanished; or the key
+ * is another account's now, or the model is switched off. The list of integrations tells, and then
+ * this one is read once more. */
+static bool is_believed(struct walk *w)
+{
+	struct px_sync *s = w->s;
+	bool held = false;
+	struct px_err err;
+
+	for (size_t i = 0; i < s->count && !w->any && !held; i++) {
+		const struct sdir *d = &s->integs[i]->dirs[w->model];
+		struct px_dir stored = {0};
+
+		if ((w->d ? w->d == d : dir_due(d)) &&
+			!px_reader_dir(s->reader, d->row.did, &stored, NULL))
+			held = stored.records > 0;
+		px_dir_release(&stored);
+	}
+	if (w->any || !held || !sync_is_odd(s, w->d ? &w->d->odd_list : &s->account_odd_list))
+		return true;
+	for (size_t i = 0; i < s->count; i++)
+		if (!w->d || w->d == &s->integs[i]->dirs[w->model])
+			s->integs[i]->dirs[w->model].anew = true;
+	px_err_set(&err, PX_EBUSY, "the list is empty, and records of it are stored");
+	walk_fail(w, &err);
+	return false;
+}
+
 static void walk_apply(struct walk *w)
 {
 	struct piece *end;
@@ -1007,7 +1045,8 @@ static void walk_apply(struct walk *w)
 	/* a sub-collection may have no parents, and so no piece */
 	if (is_sub(w) && w->parents_done && !w->head)
 		w->at_end = true;
-	if (w->failed || !w->at_end || w->end_sent || w->jobs || !count_comes_out(w))
+	if (w->failed || !w->at_end || w->end_sent || w->jobs || !is_believed(w) ||
+		!count_comes_out(w))
 		return;
 	end = piece_new(w, 0, 1, false);
 	if (end) {

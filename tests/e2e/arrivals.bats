@@ -109,3 +109,31 @@ teardown() { finish; }
   start_live
   until_true 60 check_tree --last-seen
 }
+@test "killed between the word of a first sync and what it brought: it is read after the start" {
+  start_sim --integrations 2 --first-sync-pending 1 --total 3000 --rate-limit 0
+  start_live --refresh 1
+  last=$(control GET integrations | jq -r '.[1].id')
+  # one schedule of several is through: all lists are read, most of them in part
+  control POST first-sync '{"integration":1,"models":["units"]}' >/dev/null
+  until_true 30 sh -c "jq -e '.phase == \"current\"' '$M/integrations/$last/status.json' >/dev/null"
+  settle
+  control POST fault '{"fault":"status","status":503,"kind":"list","times":0}' >/dev/null
+  control POST first-sync '{"integration":1}' >/dev/null
+  until_true 20 sh -c "[ \$(grep -c FIRST_SYNC_COMPLETE '$M/events/latest.jsonl') = 2 ]"
+  kill_daemon
+  control POST fault/clear >/dev/null
+  start_live --refresh 1
+  until_true 60 check_tree --last-seen >"$T/out" || fail "$(tail -n 20 "$T/out")"
+}
+
+@test "an event that names no integration, of a record whose integration is not known yet: never into another one's directory" {
+  start_sim --integrations 1 --records residents=20 --records units=20 --rate-limit 0
+  start_live --refresh 300
+  ready
+  settle
+  id=$(control POST integration '{"op":"add","name":"Brand new","records":5}' | jq -r .id)
+  record=$(control GET "truth?model=residents&ids=1&integration=$id" | head -n 1 | jq -r .id)
+  [ "$(deliver "$(jq -nc --arg id "$record" '{data: {event: "DATA_UPDATE", object: "residents", record_id: $id, diff: {new: {notes: "b"}, previous: {notes: "a"}}}}')")" = 200 ]
+  until_true 60 check_tree >"$T/out" || fail "$(tail -n 5 "$T/out")"
+  [ "$(find "$M/integrations" -path '*/residents/*.json' | wc -l)" = 25 ]
+}

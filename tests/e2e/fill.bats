@@ -52,3 +52,15 @@ now() { awk -v rate="$RATE" '{ printf "%d\n", $1 * rate }' /proc/uptime; }
   [ "$(stat_of '.by_status["429"] // 0')" = 0 ]
   check_tree
 }
+
+@test "without hasMore and total, and by integrations that share a list, a fill comes to its end" {
+  for meta in minimal null-hasmore; do
+    start_sim --integrations 2 --total 500 --rate-limit 0 --meta $meta
+    start_daemon
+    ready 60
+    check_tree
+    umount_daemon
+    stop_sim
+    rm -f "$T"/store.db*
+  done
+}

@@ -117,3 +117,17 @@ removed() { cat "$M"/events/2026-*.jsonl | jq -sr 'map(select(.event == "RECORD_
   start_live
   until_true 30 check_tree >"$T/out" || fail "$(tail -n 20 "$T/out")"
 }
+
+@test "rows whose parent has vanished go, and the rows of the other parents are read, whatever the API says of a parent that is not there" {
+  for quirk in notfound-400 notfound-null; do
+    control POST settings "{\"quirk\":\"$quirk\",\"on\":true}" >/dev/null
+    control POST delete '{"integration":0,"model":"construction-jobs","count":1}' >/dev/null
+    # what is below the others moves, and nobody says so
+    control POST update '{"integration":0,"model":"contracts","count":5,"events":false,"diffs":false}' >/dev/null
+    sweep_now
+    sleep 1
+    sweep_now
+    until_true 60 check_tree --last-seen >"$T/out" || fail "$quirk: $(tail -n 12 "$T/out")"
+    control POST settings "{\"quirk\":\"$quirk\",\"on\":false}" >/dev/null
+  done
+}

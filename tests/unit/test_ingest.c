@@ -592,6 +592,90 @@ static void changes_are_announced_after_their_commit(void **state)
 	assert_true(log);
 }
 
+/* ---- where events go ---- */
+
+/* Lists cly1 and cly2; residents are switched on in cly1 or not. */
+static void list_account(struct world *w, bool residents_on)
+{
+	struct px_account_job account;
+	struct px_err err = {0};
+
+	px_account_job_init(&account);
+	account.entries = calloc(2, sizeof *account.entries);
+	account.count = 2;
+	for (int i = 0; i < 2; i++) {
+		struct px_account_entry *e = &account.entries[i];
+
+		e->integration = (struct px_integration){.id = strdup(i ? "cly2" : "cly1"),
+			.name = strdup("Acme"),
+			.active = true,
+			.present = true};
+		e->lay_out = true;
+		for (int m = 0; m < PX_MODEL_COUNT; m++)
+			e->enabled[m] = i || residents_on || m != px_model_by_dir("residents");
+	}
+	ok(px_ingest_run(w->in, &account.job, &err), &err);
+	px_account_job_release(&account);
+}
+
+static void an_event_that_names_no_integration_goes_where_its_model_is(void **state)
+{
+	struct world *w = *state;
+	struct px_integration other = {0};
+	struct px_err err = {0};
+	int64_t here = w->did;
+
+	list_account(w, false);
+	ok(px_reader_integration_by_id(w->reader, "cly2", &other, &err), &err);
+	w->iid = other.iid;
+	px_integration_release(&other);
+	deliver(w,
+		"{\"data\":{\"event\":\"DATA_NEW\",\"object\":\"residents\",\"record_id\":\"r7\","
+		"\"payload\":{\"first_name\":\"A\"}}}",
+		"queued");
+	assert_false(marked(w, here, "r7"));
+	assert_true(marked(w, dir_of(w, "residents"), "r7"));
+}
+
+static struct px_dir dir_row(struct world *w)
+{
+	struct px_dir d = {0};
+	struct px_err err = {0};
+
+	ok(px_reader_dir(w->reader, w->did, &d, &err), &err);
+	return d;
+}
+
+static void what_is_switched_off_is_not_refused(void **state)
+{
+	struct world *w = *state;
+	struct px_note_job n;
+	struct px_err err = {0};
+	struct px_dir d;
+
+	px_note_job_init(&n);
+	n.put_dir = true;
+	n.dir = dir_row(w);
+	n.dir.enabled = false;
+	n.dir.error = strdup("403");
+	ok(px_ingest_run(w->in, &n.job, &err), &err);
+	px_note_job_release(&n);
+	/* the list alone does not make it allowed */
+	list_account(w, true);
+	d = dir_row(w);
+	assert_false(d.enabled);
+	px_dir_release(&d);
+	list_account(w, false);
+	d = dir_row(w);
+	assert_false(d.enabled);
+	assert_null(d.error);
+	px_dir_release(&d);
+	list_account(w, true);
+	d = dir_row(w);
+	assert_true(d.enabled);
+	px_dir_release(&d);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -610,6 +694,8 @@ int main(void)
 		T(a_removed_record_does_not_come_back_by_an_answer_from_before),
 		T(epochs_and_the_inbox_outlive_the_process),
 		T(changes_are_announced_after_their_commit),
+		T(an_event_that_names_no_integration_goes_where_its_model_is),
+		T(what_is_switched_off_is_not_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

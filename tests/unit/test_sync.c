@@ -25,14 +25,16 @@
 static struct server {
 	struct MHD_Daemon *daemon;
 	int port;
-	_Atomic int records, total; /* total -1: as many as there are, -2: not told */
-	_Atomic int gone;	    /* so many of the first vanish behind the first page */
-	_Atomic int diffs;	    /* rows of data diffs, an hour apart; -1: refused */
-	_Atomic int gets;	    /* records asked for by id */
-	_Atomic int broken;	    /* this record is no object; -1 none */
-	_Atomic int failures;	    /* so many list requests are answered 500 */
-	_Atomic int refuse;	    /* the status of the list of integrations, 0: 200 */
-	_Atomic int lists;	    /* pages of records asked for */
+	_Atomic int records, total;	/* total -1: as many as there are, -2: not told */
+	_Atomic int gone;		/* so many of the first vanish behind the first page */
+	_Atomic int diffs;		/* rows of data diffs, an hour apart; -1: refused */
+	_Atomic int gets;		/* records asked for by id */
+	_Atomic int broken;		/* this record is no object; -1 none */
+	_Atomic int failures;		/* so many list requests are answered 500 */
+	_Atomic int refuse;		/* the status of the list of integrations, 0: 200 */
+	_Atomic int lists;		/* pages of records asked for */
+	_Atomic int mended_at;		/* nothing is broken from this page on; 0: never */
+	_Atomic int void_from, void_to; /* these pages show nothing, as to another account's key */
 } server;
 
 static long number(struct MHD_Connection *c, const char *name, long fallback)
@@ -45,17 +47,19 @@ static long number(struct MHD_Connection *c, const char *name, long fallback)
 static void residents(struct MHD_Connection *c, struct px_buf *out)
 {
 	long offset = number(c, "offset", 0), limit = number(c, "limit", 100);
-	int gone = server.lists++ ? server.gone : 0, records = server.records - gone;
-	int total = server.total < 0 ? records : server.total;
+	int page = ++server.lists, gone = page > 1 ? server.gone : 0;
+	int all = page >= server.void_from && page < server.void_to ? 0 : server.records;
+	int records = all - gone, total = server.total < 0 ? records : server.total;
+	int broken = server.mended_at && page >= server.mended_at ? -1 : server.broken;
 
 	px_buf_addf(out, "{\"meta\":{\"offset\":%ld,\"limit\":%ld,\"hasMore\":%s", offset, limit,
 		offset + limit < records ? "true" : "false");
 	if (server.total != -2)
 		px_buf_addf(out, ",\"total\":%d", total);
 	px_buf_adds(out, "},\"results\":[");
-	for (long i = offset + gone; i < offset + limit + gone && i < server.records; i++) {
+	for (long i = offset + gone; i < offset + limit + gone && i < all; i++) {
 		px_buf_adds(out, i == offset + gone ? "" : ",");
-		if (i == server.broken)
+		if (i == broken)
 			px_buf_adds(out, "42");
 		else
 			px_buf_addf(out,
@@ -205,6 +209,7 @@ static int set_up(void **state)
 	server.records = 600;
 	server.total = server.broken = -1;
 	server.failures = server.refuse = server.lists = 0;
+	server.mended_at = server.void_from = server.void_to = 0;
 	server.gone = server.diffs = server.gets = 0;
 	*state = w;
 	return 0;
@@ -327,6 +332,57 @@ static void a_record_that_breaks_its_page_is_left_out(void **state)
 	assert_int_equal(d.records, 599);
 	assert_non_null(d.error);
 	assert_non_null(strstr(d.error, "1 record could not be read"));
+	px_dir_release(&d);
+}
+
+static void a_record_that_was_broken_for_a_while_is_not_left_out(void **state)
+{
+	struct world *w = *state;
+	struct px_err err = {0};
+	struct px_dir d;
+	bool complete;
+
+	server.broken = 0;
+	server.records = 1;
+	server.mended_at = 10; /* halves of 250 down to one record, and once more */
+	assert_int_equal(pass(w, 0, &complete, &err), PX_OK);
+	d = look(w);
+	assert_int_equal(d.records, 1);
+	assert_null(d.error);
+	px_dir_release(&d);
+}
+
+static void a_list_that_shows_nothing_for_a_while_is_not_believed(void **state)
+{
+	struct world *w = *state;
+	struct px_err err = {0};
+	struct px_dir d;
+	bool complete;
+
+	/* the first page is good, the next ones are those of a key that sees nothing */
+	server.void_from = 2;
+	server.void_to = 6;
+	assert_int_equal(pass(w, 0, &complete, &err), PX_OK);
+	assert_true(complete);
+	d = look(w);
+	assert_int_equal(d.records, 600);
+	px_dir_release(&d);
+}
+
+static void a_list_that_has_become_empty_is_believed_in_the_end(void **state)
+{
+	struct world *w = *state;
+	struct px_err err = {0};
+	struct px_dir d;
+	bool complete;
+
+	server.records = 5000;
+	assert_int_equal(pass(w, 1000, &complete, &err), PX_ECANCELED);
+	server.records = 0;
+	assert_int_equal(pass(w, 0, &complete, &err), PX_OK);
+	assert_true(complete);
+	d = look(w);
+	assert_true(d.complete);
 	px_dir_release(&d);
 }
 
@@ -551,6 +607,9 @@ int main(void)
 		T(an_empty_list_is_complete),
 		T(a_record_that_breaks_its_page_is_left_out),
 		T(a_count_that_does_not_come_out_is_walked_again_and_said),
+		T(a_record_that_was_broken_for_a_while_is_not_left_out),
+		T(a_list_that_shows_nothing_for_a_while_is_not_believed),
+		T(a_list_that_has_become_empty_is_believed_in_the_end),
 		T(errors_pass),
 		T(a_stopped_fill_goes_on_where_it_was),
 		T(without_the_list_of_integrations_nothing_is_known),
