@@ -93,7 +93,15 @@ int px_ready_judge(
 		any = true;
 	}
 	if (!truth(root, "complete")) {
+		char *unknown = px_json_strdup(px_json_member(root, "unknown_integration"), 4096);
+
 		px_buf_adds(why, "not complete");
+		if (unknown)
+			px_buf_addf(why,
+				": the account has no integration %s, which "
+				"--integration names",
+				unknown);
+		free(unknown);
 		return PX_EXIT_INCOMPLETE;
 	}
 	if (max_age_s < 0 || (oldest && now_ms - oldest <= max_age_s * INT64_C(1000)))

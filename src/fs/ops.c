@@ -482,6 +482,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	/* the kernel would drop pages by size and mtime of growing logs, in an order that shows
 	 * zeros */
 	conn->want &= ~(unsigned)(FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_EXPLICIT_INVAL_DATA);
+	/* no open is ever asked about: O_TRUNC is refused because it comes as a SETATTR */
+	conn->want &= ~(unsigned)FUSE_CAP_ATOMIC_O_TRUNC;
 	conn->want |= conn->capable & (FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ASYNC_READ);
 	conn->max_readahead = REPLY_MAX;
 }

@@ -229,6 +229,11 @@ bool px_board_wants_integration(struct px_board *b, const char *id)
 	return !b || !b->conf || px_conf_wants_integration(b->conf, id);
 }
 
+const struct px_strings *px_board_named(const struct px_board *b)
+{
+	return b && b->conf && b->conf->integrations.count ? &b->conf->integrations : NULL;
+}
+
 bool px_board_wants_model(struct px_board *b, const char *dir)
 {
 	return !b || !b->conf || px_conf_wants_model(b->conf, dir);

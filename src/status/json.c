@@ -262,10 +262,27 @@ static void add_summary(struct px_buf *b, const struct px_judged *j)
 	px_buf_addc(b, '}');
 }
 
+/* What --integration names and the account never had: a slip of the pen, not an empty mirror. */
+static const char *unknown_integration(const struct px_survey *s)
+{
+	const struct px_strings *named = px_board_named(s->board);
+
+	for (size_t k = 0; named && s->known && k < named->count; k++) {
+		size_t i = 0;
+
+		while (i < s->count && strcmp(named->list[k], s->list[i].row.id) != 0)
+			i++;
+		if (i == s->count)
+			return named->list[k];
+	}
+	return NULL;
+}
+
 static void add_root(
 	struct px_buf *b, const struct px_survey *s, const char *store_path, const char *url)
 {
-	bool complete = s->known;
+	const char *unknown = unknown_integration(s);
+	bool complete = s->known && !unknown;
 
 	px_buf_addc(b, '{');
 	px_json_text_member(b, "version", PX_VERSION);
@@ -286,6 +303,7 @@ static void add_root(
 	px_buf_addc(b, ']');
 	px_json_bool_member(b, "integrations_known", s->known);
 	px_json_bool_member(b, "complete", complete);
+	px_json_text_member(b, "unknown_integration", unknown);
 	px_json_time_member(b, "refreshed_at", s->view.refreshed_ms);
 	px_buf_addc(b, '}');
 }

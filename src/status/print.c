@@ -177,6 +177,7 @@ px_rc px_status_print(const char *status, size_t len,
 	const struct px_span root = {status, len};
 	struct px_span summary, none;
 	struct px_json_walk w;
+	char a[PX_WORD_MAX];
 	px_rc rc = px_json_check(status, len, err);
 
 	if (rc)
@@ -187,6 +188,9 @@ px_rc px_status_print(const char *status, size_t len,
 	print_store(root, out);
 	if (!px_show_truth(root, "integrations_known"))
 		px_buf_adds(out, "\nThe list of integrations has not been read yet.\n");
+	if (px_show_text(root, "unknown_integration", NULL, a))
+		px_buf_addf(out,
+			"\nThe account has no integration %s, which --integration names.\n", a);
 	px_json_walk_init(&w, px_json_member(root, "integrations"));
 	while (px_json_walk_next(&w, &none, &summary)) {
 		rc = print_integration(summary, read, arg, out, err);

@@ -17,6 +17,8 @@ void px_board_integration(struct px_board *b, int64_t iid, struct px_board_integ
 bool px_board_progress(struct px_board *b, int64_t did, struct px_progress *ret);
 bool px_board_wants_integration(struct px_board *b, const char *id);
 bool px_board_wants_model(struct px_board *b, const char *dir);
+/* The integrations that --integration names; NULL: all are wanted. */
+const struct px_strings *px_board_named(const struct px_board *b);
 
 /* ---- phases ---- */
 

@@ -65,6 +65,14 @@ mount_args() { echo mount --api-url "$URL" --api-key-file "$T/key" --store "$T/o
   refused 1 "newer" "$BIN/propexofs" mount --api-url "$URL" --api-key-file "$T/key" --store "$T/store.db" "$M"
 }
 
+@test "an integration that nobody has is not taken for an empty mirror" {
+  start_daemon --integration cly-typo
+  until_true 20 sh -c "jq -e .integrations_known '$M/status.json'"
+  run "$BIN/propexofs" ready "$M"
+  [ "$status" -eq 3 ]
+  [[ "$output" == *cly-typo* ]]
+}
+
 @test "a damaged store is moved aside, and everything is read again" {
   local page
   start_daemon

@@ -125,6 +125,8 @@ teardown_file() { finish; }
   done
   run dd if=/dev/zero of="$f" bs=1 count=1 conv=notrunc
   [[ $output == *"Read-only file system"* ]] || fail "write: $output"
+  run dd if=/dev/null of="$f" # O_TRUNC alone
+  [[ $output == *"Read-only file system"* ]] || fail "truncating open: $output"
   mount -i -o remount,ro "$M"
 }
 

@@ -60,6 +60,10 @@ static const struct {
 	 "\"name\":"
 	 "\"Acme\",\"phase\":\"filling\",\"counts\":true,\"complete\":false}]}",
 		1, PX_EXIT_INCOMPLETE, "Acme (c1) is filling"},
+	/* a name that nothing has */
+	{"{\"integrations_known\":true,\"complete\":false,\"unknown_integration\":\"cly9\","
+	 "\"refreshed_at\":\"2026-11-28T07:36:40Z\",\"integrations\":[]}",
+		-1, PX_EXIT_INCOMPLETE, "no integration cly9"},
 	/* what does not count: disabled and never synced */
 	{"{\"integrations_known\":true,\"complete\":true,\"refreshed_at\":\"2026-11-28T07:36:40Z\","
 	 "\"integrations\":[{\"id\":\"c1\",\"phase\":\"disabled\",\"counts\":false,\"complete\":"
