@@ -44,6 +44,21 @@ found() { (cd "$T/root" && find . ! -type d | sort); }
   [ "$("$T/root/usr/local/bin/propexofs" --version)" = "propexofs $(sed -n 's/^VERSION := //p' Makefile)" ]
 }
 
+@test "into one's home, as docs/operations.md has it: nothing goes elsewhere" {
+  sed -n "s/^    make \(install PREFIX=.*\)/\1/p" docs/operations.md >"$T/words"
+  [ -s "$T/words" ]
+  HOME=$T/home
+  read -ra words < <(sed "s|\$HOME|$HOME|g" "$T/words")
+  for word in "${words[@]:1}"; do [[ $word == *=$HOME/* ]]; done
+  make_ "${words[@]}"
+  [ "$("$HOME/.local/bin/propexofs" --version)" = "propexofs $(sed -n 's/^VERSION := //p' Makefile)" ]
+  grep -q "^ExecStart=$HOME/.local/bin/propexofs " "$HOME/.local/share/systemd/user/propexofs@.service"
+  # what was made while it was, and where
+  [ -z "$(find /usr/local /usr/sbin /usr/lib/systemd /etc -xdev -newer "$T/words" -name '*propexofs*' 2>/dev/null)" ]
+  make_ uninstall "${words[@]:1}"
+  [ -z "$(cd "$HOME" && find . ! -type d)" ]
+}
+
 @test "units: systemd-analyze has nothing to say, and exposure is what a mount needs" {
   command -v systemd-analyze >/dev/null || skip "needs systemd-analyze (package systemd)"
   mkdir -p "$T/units" "$T/run"
