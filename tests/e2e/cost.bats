@@ -152,11 +152,12 @@ lists() { [ "$(stat_of .by_class.list)" -ge "$1" ]; }
 }
 
 # The percentage of a share of $1 that a fill uses, into $T/used: of whole minutes, each from its first request to that of the
-# next, the median. The clock runs four times as fast, so latency counts four times, too.
+# next, the median. The clock runs four times as fast, so latency counts four times, too. WINDOW=window-sliding or window-aligned:
+# with another kind of minute than the one that begins with its first request.
 fill_under_limit() {
   case $BIN in */asan) skip "a test of time, and what is built with sanitizers is slow" ;; esac
   "$BIN/tests/testclock" "$T/clock" 2026-11-23T08:00:00Z 4
-  start_sim --integrations 1 --records residents=150000 --rate-limit 150 --prerender
+  start_sim --integrations 1 --records residents=150000 --rate-limit 150 --prerender ${WINDOW:+--quirk "$WINDOW"}
   start_daemon --rate-share "$1"
   until_true 90 over_ms 245000 # four minutes, and a little
   control GET requests | jq -rs --argjson share "$((150 * $1 / 100))" '

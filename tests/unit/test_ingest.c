@@ -254,7 +254,75 @@ static void a_mark_outlives_answers_from_before_it(void **state)
 	assert_false(marked(w, w->did, "r2"));
 }
 
+#define SEEN(at)                                                                                   \
+	"{\"id\":\"s1\",\"integration_id\":\"cly1\",\"first_name\":\"A\",\"last_seen\":\"" at "\"" \
+	"}"
+
+static void the_newest_last_seen_is_kept_without_a_version(void **state)
+{
+	struct world *w = *state;
+	struct px_record_state s;
+	struct px_err err = {0};
+
+	assert_int_equal(
+		answer(w, w->did, px_ingest_epoch(w->in), SEEN("2026-01-01T00:00:00Z")), FRESH);
+	assert_int_equal(
+		answer(w, w->did, px_ingest_epoch(w->in), SEEN("2026-02-01T00:00:00Z")), SAME);
+	body_is(w, w->did, "s1.json", "2026-01-01");
+	ok(px_reader_record_state(w->reader, w->did, "s1.json", &s, &err), &err);
+	assert_string_equal(s.last_seen, "2026-02-01T00:00:00Z");
+}
+
 /* ---- deliveries ---- */
+
+#define NEWS(id, payload)                                                                          \
+	"{\"event\":\"DATA_NEW\",\"object\":\"residents\",\"record_id\":\"" id                     \
+	"\",\"integration_id\":\"cly1\",\"payload\":" payload "}"
+
+static void news_of_a_stored_record_are_read_again_unless_they_are_none(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(answer(w, w->did, px_ingest_epoch(w->in),
+				 RECORD("n1", "A", "2026-01-01T00:00:00Z")),
+		FRESH);
+	deliver(w, NEWS("n1", "{\"first_name\":\"A\"}"), "\"outcome\":\"duplicate\"");
+	assert_false(marked(w, w->did, "n1"));
+	deliver(w, NEWS("n1", "{\"first_name\":\"B\"}"), "\"outcome\":\"queued\"");
+	assert_true(marked(w, w->did, "n1"));
+	/* a payload is not the whole record */
+	body_is(w, w->did, "n1.json", "\"A\"");
+	deliver(w, NEWS("n2", "{\"first_name\":\"B\"}"), "\"outcome\":\"queued\"");
+	assert_true(marked(w, w->did, "n2"));
+}
+
+/* Each of the 25 models that no path of the API shows. */
+static void rows_that_nothing_shows_are_in_the_log(void **state)
+{
+	static const char *const names[] = {"ap_codes", "ap_codes_to_construction_job",
+		"charge_code_types", "charge_code_types_to_charge_timings", "charge_timings",
+		"crm_agents", "crm_amenities", "crm_attributions", "crm_communities",
+		"crm_communities_to_agents", "crm_communities_to_attributions", "crm_events",
+		"crm_listings", "crm_pet_policies", "crm_prospects", "entrata_lease_periods",
+		"entrata_vendor_locations", "locations", "service_request_access_contacts",
+		"service_request_vendor_categories", "service_request_vendors_insurance",
+		"transactions", "vendor_insurance_coverage_types", "vendor_insurance_policy_types",
+		"vendor_payment_types"};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		char body[400], line[400];
+
+		(void)snprintf(body, sizeof body,
+			"{\"event\":\"DATA_NEW\",\"object\":\"%s\",\"record_id\":\"e%zu\","
+			"\"integration_id\":\"cly1\",\"payload\":{\"name\":\"n%zu\"}}",
+			names[i], i, i);
+		(void)snprintf(
+			line, sizeof line, "\"record_id\":\"e%zu\",\"outcome\":\"noted\"", i);
+		deliver(w, body, line);
+	}
+	assert_false(marked(w, w->did, "e0"));
+}
 
 static void deliveries_by_their_diff(void **state)
 {
@@ -395,6 +463,30 @@ static void credentials_never_reach_the_store(void **state)
 	assert_false(store_holds(w, "hunter"));
 	deliver(w, UPDATE("residents", "r9", "{\"first_name\":\"not withheld\"}", "{}"), "queued");
 	assert_true(store_holds(w, "not withheld"));
+}
+
+/* An update of a row carries what changed, and not whose it is. */
+static void the_parents_of_a_row_are_remembered(void **state)
+{
+	struct world *w = *state;
+
+	deliver(w,
+		"{\"event\":\"DATA_NEW\",\"object\":\"residents-to-leases\",\"record_id\":\"j2\","
+		"\"integration_id\":\"cly1\","
+		"\"payload\":{\"resident_id\":\"r6\",\"lease_id\":\"l6\"}}",
+		"\"outcome\":\"queued\"");
+	(void)answer(w, w->did, px_ingest_epoch(w->in), RECORD("r6", "A", "2026-01-01T00:00:00Z"));
+	(void)answer(
+		w, w->leases, px_ingest_epoch(w->in), RECORD("l6", "A", "2026-01-01T00:00:00Z"));
+	assert_false(marked(w, w->did, "r6") || marked(w, w->leases, "l6"));
+	close_world(w);
+	open_world(w);
+	deliver(w,
+		UPDATE("residents_to_leases", "j2", "{\"is_primary\":true}",
+			"{\"is_primary\":false}"),
+		"\"detail\":null");
+	assert_true(marked(w, w->did, "r6"));
+	assert_true(marked(w, w->leases, "l6"));
 }
 
 /* ---- what is owed ---- */
@@ -688,6 +780,10 @@ int main(void)
 		T(back_at_a_former_state_and_later_is_believed_at_once),
 		T(joins_mark_the_parents_they_name),
 		T(credentials_never_reach_the_store),
+		T(the_parents_of_a_row_are_remembered),
+		T(the_newest_last_seen_is_kept_without_a_version),
+		T(news_of_a_stored_record_are_read_again_unless_they_are_none),
+		T(rows_that_nothing_shows_are_in_the_log),
 		T(rows_of_unknown_parents_are_owed_until_a_list_from_after_them),
 		T(what_is_set_aside_is_read_again),
 		T(pages_are_stored_in_their_order),

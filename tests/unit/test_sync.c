@@ -28,6 +28,8 @@ static struct server {
 	_Atomic int records, total;	/* total -1: as many as there are, -2: not told */
 	_Atomic int gone;		/* so many of the first vanish behind the first page */
 	_Atomic int diffs;		/* rows of data diffs, an hour apart; -1: refused */
+	_Atomic bool bare;		/* meta holds orderBy, and nothing else */
+	_Atomic int unordered;		/* pages asked for in no order, or one that has ties */
 	_Atomic int gets;		/* records asked for by id */
 	_Atomic int broken;		/* this record is no object; -1 none */
 	_Atomic int failures;		/* so many list requests are answered 500 */
@@ -47,14 +49,19 @@ static long number(struct MHD_Connection *c, const char *name, long fallback)
 static void residents(struct MHD_Connection *c, struct px_buf *out)
 {
 	long offset = number(c, "offset", 0), limit = number(c, "limit", 100);
+	const char *order = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "order-by");
 	int page = ++server.lists, gone = page > 1 ? server.gone : 0;
 	int all = page >= server.void_from && page < server.void_to ? 0 : server.records;
 	int records = all - gone, total = server.total < 0 ? records : server.total;
 	int broken = server.mended_at && page >= server.mended_at ? -1 : server.broken;
 
-	px_buf_addf(out, "{\"meta\":{\"offset\":%ld,\"limit\":%ld,\"hasMore\":%s", offset, limit,
-		offset + limit < records ? "true" : "false");
-	if (server.total != -2)
+	server.unordered += !order || !strstr(order, ",id:");
+	if (server.bare)
+		px_buf_adds(out, "{\"meta\":{\"orderBy\":[]");
+	else
+		px_buf_addf(out, "{\"meta\":{\"offset\":%ld,\"limit\":%ld,\"hasMore\":%s", offset,
+			limit, offset + limit < records ? "true" : "false");
+	if (server.total != -2 && !server.bare)
 		px_buf_addf(out, ",\"total\":%d", total);
 	px_buf_adds(out, "},\"results\":[");
 	for (long i = offset + gone; i < offset + limit + gone && i < all; i++) {
@@ -210,7 +217,8 @@ static int set_up(void **state)
 	server.total = server.broken = -1;
 	server.failures = server.refuse = server.lists = 0;
 	server.mended_at = server.void_from = server.void_to = 0;
-	server.gone = server.diffs = server.gets = 0;
+	server.gone = server.diffs = server.gets = server.unordered = 0;
+	server.bare = false;
 	*state = w;
 	return 0;
 }
@@ -295,12 +303,28 @@ static void a_list_is_read_to_its_end(void **state)
 	assert_string_equal(d.watermark, "2026-01-02T00:00:00Z");
 	assert_null(d.error);
 	assert_true(server.lists <= 5);
+	assert_int_equal(server.unordered, 0);
 	px_dir_release(&d);
 	/* and not again */
 	server.lists = 0;
 	assert_int_equal(pass(w, 0, &complete, &err), PX_OK);
 	assert_true(complete);
 	assert_int_equal(server.lists, 0);
+}
+
+static void a_list_that_tells_nothing_of_itself_is_read_to_its_end(void **state)
+{
+	struct world *w = *state;
+	struct px_err err = {0};
+	struct px_dir d;
+	bool complete;
+
+	server.bare = true;
+	assert_int_equal(pass(w, 0, &complete, &err), PX_OK);
+	assert_true(complete);
+	d = look(w);
+	assert_int_equal(d.records, 600);
+	px_dir_release(&d);
 }
 
 static void an_empty_list_is_complete(void **state)
@@ -604,6 +628,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		T(a_list_is_read_to_its_end),
+		T(a_list_that_tells_nothing_of_itself_is_read_to_its_end),
 		T(an_empty_list_is_complete),
 		T(a_record_that_breaks_its_page_is_left_out),
 		T(a_count_that_does_not_come_out_is_walked_again_and_said),
