@@ -49,6 +49,8 @@ px_rc px_json_check(const char *text, size_t len, struct px_err *err);
 
 /* Kind of a value that px_json_check or a walker has passed: by its first byte. */
 enum px_json_kind px_json_kind(struct px_span value);
+/* Whether a checked value is an object without members. */
+bool px_json_is_empty(struct px_span value);
 
 /* Walks the members of an object, or the elements of an array, that has been checked. */
 struct px_json_walk {

@@ -357,3 +357,14 @@ int64_t px_json_int(struct px_span token, int64_t fallback)
 		return n;
 	return n == INT64_MIN ? fallback : -n;
 }
+
+bool px_json_is_empty(struct px_span v)
+{
+	struct px_json_walk w;
+	struct px_span key, value;
+
+	if (px_json_kind(v) != PX_JSON_OBJECT)
+		return false;
+	px_json_walk_init(&w, v);
+	return !px_json_walk_next(&w, &key, &value);
+}

@@ -141,17 +141,6 @@ static void ask_later(struct ask *a, bool definite, const char *why)
 	ask_free(a);
 }
 
-static bool is_empty_object(struct px_span v)
-{
-	struct px_json_walk w;
-	struct px_span key, value;
-
-	if (px_json_kind(v) != PX_JSON_OBJECT)
-		return false;
-	px_json_walk_init(&w, v);
-	return !px_json_walk_next(&w, &key, &value);
-}
-
 enum by_id sync_by_id(const struct px_answer *answer, struct px_page *page, struct px_err *err)
 {
 	*err = answer->err;
@@ -162,11 +151,11 @@ enum by_id sync_by_id(const struct px_answer *answer, struct px_page *page, stru
 	if (px_page_parse(answer->body, answer->len, page, err)) {
 		bool valid = !px_json_check(answer->body, answer->len, NULL);
 
-		return valid && is_empty_object((struct px_span){answer->body, answer->len})
+		return valid && px_json_is_empty((struct px_span){answer->body, answer->len})
 			       ? BY_ID_ABSENT
 			       : BY_ID_UNCLEAR;
 	}
-	return !page->count || is_empty_object(page->results[0]) ? BY_ID_ABSENT : BY_ID_FOUND;
+	return !page->count || px_json_is_empty(page->results[0]) ? BY_ID_ABSENT : BY_ID_FOUND;
 }
 
 static px_rc take_answer(

@@ -98,6 +98,19 @@ static void release(struct reply *r, struct px_page *page)
 	px_buf_release(&r->body);
 }
 
+/* Whether the API says that it has no such record, in one of the forms that this takes (API
+ * reference §7). */
+static bool is_absent(px_rc rc, const struct reply *r, const struct px_page *page)
+{
+	struct px_span body = {r->body.data, r->body.len};
+
+	if (rc == PX_ESYNTAX)
+		return body.len && !px_json_check(body.p, body.len, NULL) && px_json_is_empty(body);
+	if (rc)
+		return rc == PX_ENOENT || (rc == PX_EHTTP && r->status == 400);
+	return !page->count || px_json_is_empty(page->results[0]);
+}
+
 /* ---- comparing ------------------------------------------------------------------------------- */
 
 static void suspect(struct verifying *v, const char *integration, const struct px_dir *dir,
@@ -299,6 +312,7 @@ static bool sample_one(void *arg, int64_t rid, const char *id, size_t id_len)
 	struct px_err err;
 	struct reply r;
 	char *copy;
+	bool asked;
 	px_rc rc;
 
 	(void)rid;
@@ -307,17 +321,18 @@ static bool sample_one(void *arg, int64_t rid, const char *id, size_t id_len)
 	copy = strndup(id, id_len);
 	px_url_path(&path, px_models[px_model_by_dir(s->c.dir->model)].get_path, id, id_len);
 	rc = copy ? px_buf_ok(&path, &err) : PX_ENOMEM;
-	if (!rc)
+	asked = !rc;
+	if (asked)
 		rc = fetch(v, path.data, &r, &page, &err);
-	if (!rc && page.count) {
-		take_page(&s->c, &page, false);
-	} else if (rc == PX_ENOENT || !rc) {
+	if (asked && is_absent(rc, &r, &page)) {
 		v->ret->compared++;
 		suspect(v, s->c.integration, s->c.dir, copy, EXTRA, NULL);
+	} else if (!rc) {
+		take_page(&s->c, &page, false);
 	} else {
 		v->ret->unreadable++;
 	}
-	if (!rc)
+	if (asked)
 		release(&r, &page);
 	free(copy);
 	return rc != PX_ECANCELED;
@@ -353,12 +368,13 @@ static px_rc ask_again(
 
 	px_url_path(&path, m->get_path, s->id, strlen(s->id));
 	rc = px_buf_ok(&path, err);
-	if (!rc)
-		rc = fetch(v, path.data, &r, &page, err);
 	if (rc)
 		return rc;
-	rc = page.count ? px_record_parse(page.results[0].p, page.results[0].len, &record, err)
-			: px_err_set(err, PX_ENOENT, "not found");
+	rc = fetch(v, path.data, &r, &page, err);
+	if (is_absent(rc, &r, &page))
+		rc = px_err_set(err, PX_ENOENT, "not found");
+	if (!rc)
+		rc = px_record_parse(page.results[0].p, page.results[0].len, &record, err);
 	if (!rc)
 		memcpy(digest, record.digest, sizeof record.digest);
 	px_record_release(&record);

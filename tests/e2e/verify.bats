@@ -45,6 +45,21 @@ verify() { timeout 60 "$BIN/propexofs" verify --api-url "$URL" --api-key-file "$
   [ "$status" = 4 ]
 }
 
+@test "'not found' has no documented form: each is a record too many, for a sample too" {
+  umount_daemon
+  id=$(control POST delete '{"model":"units","integration":0}' | jq -r '.records[0].id')
+  for form in notfound-400 notfound-null notfound-empty; do
+    control POST settings "{\"quirk\":\"$form\",\"on\":true}" >/dev/null
+    for sample in "" "--sample 100000"; do
+      # shellcheck disable=SC2086
+      run verify --model units $sample
+      [ "$status" = 4 ] || fail "$form $sample: $output"
+      [[ $output == *"extra "*"/units/$id"* ]]
+    done
+    control POST settings "{\"quirk\":\"$form\",\"on\":false}" >/dev/null
+  done
+}
+
 @test "what cannot be read is no difference, but no success either" {
   control POST permission '{"model":"leases","allowed":false}' >/dev/null
   run verify
