@@ -67,6 +67,20 @@ static void keep_secrets_in(void)
 #endif
 }
 
+/* Open connections of deliveries must leave room for everything else that opens something: the
+ * soft limit, 1024 as a rule, is for programs that use select(). */
+static void raise_open_files(void)
+{
+	enum { WANTED = 8192 };
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur >= WANTED)
+		return;
+	files.rlim_cur = files.rlim_max < WANTED ? files.rlim_max : WANTED;
+	if (setrlimit(RLIMIT_NOFILE, &files))
+		px_warn("daemon", "the limit of open files stays as it is: %s", strerror(errno));
+}
+
 /* The daemon would wait for itself if it had to read a file through its own mount. */
 static px_rc refuse_below(
 	const char *mountpoint, const char *path, const char *what, struct px_err *err)
@@ -164,6 +178,7 @@ static px_rc start(struct daemon *d, struct px_err *err)
 		rc = user_settle(c, err);
 	/* a change of user may have taken it back */
 	keep_secrets_in();
+	raise_open_files();
 	/* offline there is nobody to read again what events mark: the marks wait in the store */
 	if (!rc && !c->offline)
 		rc = px_sync_new(c, d->ingest, d->board, &d->sync, err);

@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "propexofs/clock.h"
@@ -361,6 +362,16 @@ static px_rc path_of(const char *url, char *out, size_t size, struct px_err *err
 	return PX_OK;
 }
 
+/* However many come, half of the files that may be open are for everything else. */
+static unsigned connections_max(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur / 2 >= CONNECTIONS_MAX)
+		return CONNECTIONS_MAX;
+	return (unsigned)(files.rlim_cur / 2);
+}
+
 static void shut(const char *made, int fd)
 {
 	if (made)
@@ -409,7 +420,7 @@ px_rc px_webhook_start(const struct px_conf *conf, int fd, struct px_ingest *ing
 	w->mhd = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL |
 					  MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC,
 		0, NULL, NULL, handle, w, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
+		connections_max(), MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(64 << 10), MHD_OPTION_NOTIFY_COMPLETED,
 		completed, w, MHD_OPTION_END);
 	if (!w->mhd) {

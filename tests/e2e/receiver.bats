@@ -148,3 +148,23 @@ END
   until_true 20 ended "$(cat "$T/daemon.pid")"
   rm "$T/daemon.pid"
 }
+
+@test "more connections than files may be open leave the daemon able to open what it needs" {
+  local host i fd holder
+  mkfifo "$T/hold"
+  (ulimit -n 256 && start_daemon --webhook-listen 127.0.0.1:0 --webhook-secret-file "$T/secret")
+  ready
+  host=$(jq -r .webhooks.listening "$M/status.json")
+  (
+    for ((i = 0; i < 400; i++)); do exec {fd}<>"/dev/tcp/${host%:*}/${host#*:}"; done
+    touch "$T/connected"
+    read -r _ <"$T/hold"
+  ) 3>&- &
+  holder=$!
+  until_true 20 test -e "$T/connected"
+  # 128 of them are taken: the control socket, a connection to the API, the key's file still open
+  "$BIN/propexofs" sync --api-url "$URL" --api-key-file "$T/key" --store "$T/store.db"
+  [ "$(ls "/proc/$(cat "$T/daemon.pid")/fd" | wc -l)" -lt 240 ]
+  echo >"$T/hold"
+  wait "$holder"
+}
