@@ -9,9 +9,12 @@
 #include "cli.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -73,9 +76,28 @@ static px_rc wait_for(const struct server *s, int64_t ms, struct px_err *err)
 	return PX_OK;
 }
 
+/* Whether the filesystem is mounted somewhere still, by a bind mount: then its daemon goes on. */
+static bool is_left(const struct stat *root)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	unsigned major, minor;
+	char *line = NULL;
+	size_t cap = 0;
+	bool found = false;
+
+	while (f && !found && getline(&line, &cap, f) > 0)
+		found = sscanf(line, "%*d %*d %u:%u", &major, &minor) == 2 &&
+			makedev(major, minor) == root->st_dev;
+	free(line);
+	if (f)
+		(void)fclose(f);
+	return found;
+}
+
 px_rc px_cmd_umount(struct px_conf *c, int *ret_code, struct px_err *err)
 {
 	struct server s = {.pidfd = -1};
+	struct stat root = {0};
 	int mounted = px_mounted(c->mountpoint, NULL, 0);
 	px_rc rc;
 
@@ -87,13 +109,15 @@ px_rc px_cmd_umount(struct px_conf *c, int *ret_code, struct px_err *err)
 			mounted == 3 ? "%s: what is mounted there is not propexofs"
 				     : "%s: nothing is mounted there",
 			c->mountpoint);
-	if (mounted == 1)
+	if (mounted == 1) {
 		find_server(c->mountpoint, &s);
+		(void)stat(c->mountpoint, &root); /* denied: then there is no bind mount of ours */
+	}
 	/* a mount that only its user may enter: the configuration knows */
 	if (!s.store && c->origin.mountpoint && !strcmp(c->origin.mountpoint, c->mountpoint))
 		s.store = strdup(c->store);
 	rc = px_unmount(c->mountpoint, c->lazy || mounted == 2, err);
-	if (!rc)
+	if (!rc && !(root.st_dev && is_left(&root)))
 		rc = wait_for(&s, c->lazy ? WAIT_LAZY_MS : WAIT_MS, err);
 	if (rc == PX_EBUSY && c->lazy)
 		rc = PX_OK;

@@ -65,6 +65,19 @@ mount_args() { echo mount --api-url "$URL" --api-key-file "$T/key" --store "$T/o
   refused 1 "newer" "$BIN/propexofs" mount --api-url "$URL" --api-key-file "$T/key" --store "$T/store.db" "$M"
 }
 
+@test "umount of one of two mounts of the same daemon does not wait for its end" {
+  start_daemon
+  mkdir "$T/bound"
+  mount --bind "$M" "$T/bound" || skip "cannot bind here"
+  timeout 20 "$BIN/propexofs" umount "$T/bound"
+  ready
+  mount --bind "$M" "$T/bound"
+  timeout 20 "$BIN/propexofs" umount "$M"
+  [ -e "$T/bound/status.json" ]
+  timeout 20 "$BIN/propexofs" umount "$T/bound"
+  until_true 20 ended "$(cat "$T/daemon.pid")"
+}
+
 @test "an integration that nobody has is not taken for an empty mirror" {
   start_daemon --integration cly-typo
   until_true 20 sh -c "jq -e .integrations_known '$M/status.json'"
