@@ -254,7 +254,8 @@ calm() {
   post key '{"revoke":false}'
   post account '{"show":"all"}'
   post settings '{"lag_ms":0}'
-  post deliveries '{"lose":0,"repeat":0,"reorder":0,"mis_sign":0,"delay_ms":[0,0],"paused":false}'
+  # what is wrongly signed is tried ten times
+  post deliveries '{"lose":0,"repeat":0,"reorder":0,"mis_sign":0,"delay_ms":[0,0],"paused":false,"retry_ms":1000}'
   for m in "${models[@]}"; do
     post permission "{\"model\":\"$m\",\"allowed\":true}"
     post model "{\"model\":\"$m\",\"enabled\":true}"
