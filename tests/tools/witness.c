@@ -134,9 +134,13 @@ static bool slurp(int fd, off_t from, char **ret, size_t *ret_len)
 	}
 	if (!p)
 		abort();
+	if (n < 0) {
+		free(p);
+		p = NULL;
+	}
 	*ret = p;
 	*ret_len = len;
-	return n == 0;
+	return p != NULL;
 }
 
 static bool same_time(struct timespec a, struct timespec b)
