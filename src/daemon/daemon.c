@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -321,6 +322,17 @@ static px_rc serve(
 	return rc;
 }
 
+/*
+ * Pages of the API are a megabyte each and come in bursts. By default malloc(3) raises its
+ * threshold with the first of them and takes the rest from heaps that every thread has and that
+ * never shrink.
+ */
+static void settle_malloc(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, 128 << 10);
+	(void)mallopt(M_ARENA_MAX, 2);
+}
+
 px_rc px_daemon_mount(const struct px_conf *conf, bool *ret_parent, struct px_err *err)
 {
 	struct handed handed;
@@ -331,6 +343,7 @@ px_rc px_daemon_mount(const struct px_conf *conf, bool *ret_parent, struct px_er
 	*ret_parent = false;
 	if (rc)
 		return rc;
+	settle_malloc();
 	if (conf->foreground) {
 		px_log_setup(PX_LOG_STDERR, conf->log_level);
 		return serve(conf, &handed, -1, err);

@@ -16,6 +16,7 @@
 #include "ingest_i.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -72,6 +73,7 @@ struct px_ingest {
 	struct queue urgent, normal; /* guarded by: lock */
 	bool closed;		     /* guarded by: lock */
 	int64_t house_due_ms;	     /* ingest thread */
+	bool worked;		     /* ingest thread: since memory was given back */
 	bool store_failed;	     /* ingest thread: the last transaction could not be written */
 
 	/* ingest thread */
@@ -530,6 +532,12 @@ static void *ingest_main(void *arg)
 			break;
 		if (in->inbox && px_clock_mono_ms() >= in->inbox_due_ms)
 			apply_inbox(in);
+		in->worked |= job || in->inbox;
+		if (!job && in->worked && !in->inbox) {
+			/* what a burst took is in the heaps of all threads, and they keep it */
+			(void)malloc_trim(0);
+			in->worked = false;
+		}
 		if (!job || px_clock_mono_ms() >= in->house_due_ms) {
 			bool more = keep_house(in);
 

@@ -62,12 +62,12 @@ static px_rc settings(struct px_db *db, bool write, struct px_err *err)
 			"PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
 			"PRAGMA wal_autocheckpoint=4096; PRAGMA journal_size_limit=16777216; "
 			"PRAGMA foreign_keys=OFF;"
-			"PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY",
+			"PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY",
 			err);
 	} else {
 		/* not mapped: every page that was ever read would count as resident */
 		rc = px_db_exec(db,
-			"PRAGMA query_only=1; PRAGMA cache_size=-4096; PRAGMA mmap_size=0", err);
+			"PRAGMA query_only=1; PRAGMA cache_size=-2048; PRAGMA mmap_size=0", err);
 	}
 	return rc;
 }
