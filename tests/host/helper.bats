@@ -9,9 +9,10 @@ setup() {
   [ "$(id -u)" = 0 ] || skip "needs root"
   begin
   chmod 755 "$T"
+  unshare -m --propagation private true 2>/dev/null || skip "no mount namespaces here"
   unshare -m --propagation private sleep 600 3>&- &
   echo $! >"$T/ns.pid"
-  until_true 5 eval '[ "$(readlink /proc/$(cat "$T/ns.pid")/ns/mnt)" != "$(readlink /proc/self/ns/mnt)" ]' || skip "no mount namespaces here"
+  until_true 20 eval '[ "$(readlink /proc/$(cat "$T/ns.pid")/ns/mnt)" != "$(readlink /proc/self/ns/mnt)" ]'
   # mounts of tests beside this one would live on here after their end
   inside sh -c 'grep -o "[^ ]* fuse.propexofs" /proc/self/mounts | cut -d " " -f 1 | xargs -r umount -l'
   private /etc || skip "no overlay filesystem here"
