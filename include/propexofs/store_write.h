@@ -17,10 +17,10 @@ struct px_writer;
 
 /*
  * Opens or creates the store at path for this process: mode 0600, locked, migrated, bound to
- * api_url. PX_EBUSY: another process holds it (its pid is in err). PX_EMISMATCH: bound to another
- * API URL. PX_EVERSION: newer format. PX_ECORRUPT: damaged (the caller may move it aside with
- * px_store_set_aside and try again). The directory of path is created (0700) when its parent
- * exists.
+ * api_url. PX_EBUSY: another process holds it (its pid is in err), and still does two seconds
+ * later. PX_EMISMATCH: bound to another API URL. PX_EVERSION: newer format. PX_ECORRUPT: damaged
+ * (the caller may move it aside with px_store_set_aside and try again). The directory of path is
+ * created (0700) when its parent exists.
  */
 /* api_url NULL: of whatever API. */
 px_rc px_writer_open(

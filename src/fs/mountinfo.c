@@ -140,7 +140,8 @@ static bool answers(const struct mount *m, const char *path)
 		struct statfs s;
 
 		ask_as_owner(m);
-		_exit(statfs(path, &s) && errno == ENOTCONN);
+		/* aborted: it ended while it was asked */
+		_exit(statfs(path, &s) && (errno == ENOTCONN || errno == ECONNABORTED));
 	}
 	while (waitpid(pid, &status, WNOHANG) == 0)
 		if (!sleep_step(&left_ms)) {

@@ -4,7 +4,8 @@
  *
  * Invariant: the lock is flock(2) on "<path>.lock", so it ends with its owner, however that ends;
  * the pid inside is only for messages. The file itself stays: deleting it would let two processes
- * lock two files of the same name.
+ * lock two files of the same name. Whoever takes it waits a moment for it: a killed owner keeps it
+ * until its last thread has left the kernel, and who asks for the owner holds it while asking.
  */
 #include "store_i.h"
 
@@ -14,7 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
+
+/* Real time, whatever the clock says. */
+enum { STEP_MS = 20, STEPS = 100 };
 
 static int open_lock(const char *path, int flags)
 {
@@ -36,6 +41,16 @@ static int read_pid(int fd)
 	return n > 0 ? atoi(text) : 0;
 }
 
+static bool lock_soon(int fd)
+{
+	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB); i++) {
+		if ((errno != EWOULDBLOCK && errno != EINTR) || i == STEPS)
+			return false;
+		(void)nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000000L}, NULL);
+	}
+	return true;
+}
+
 px_rc px_lock_take(const char *path, int *ret_fd, struct px_err *err)
 {
 	int fd = open_lock(path, O_RDWR | O_CREAT);
@@ -44,7 +59,7 @@ px_rc px_lock_take(const char *path, int *ret_fd, struct px_err *err)
 
 	if (fd < 0)
 		return px_err_sys(err, errno, "cannot open the lock of the store %s", path);
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
+	if (!lock_soon(fd)) {
 		int why = errno, pid = read_pid(fd);
 
 		(void)close(fd);

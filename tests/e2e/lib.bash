@@ -59,8 +59,8 @@ stop_sim() {
   rm -f "$T/sim.pid"
 }
 
-# Also when nobody has waited for it: a zombie has ended.
-ended() { ! grep -qs '^State:[[:space:]][^Z]' "/proc/$1/status"; }
+# Also when nobody has waited for it: a zombie has ended, once it is the last of its threads. Until then they hold what it had open.
+ended() { ! grep -Eqs '^(State:[[:space:]][^Z]|Threads:[[:space:]]([2-9]|[1-9][0-9]))' "/proc/$1/status"; }
 
 # control GET|POST PATH [JSON]
 control() {
@@ -82,7 +82,7 @@ truth() { curl -fsS -m 600 "$URL/_control/truth" >"$T/truth"; }
 start_daemon() {
   "$BIN/propexofs" mount -f --api-url "$URL" --api-key-file "$T/key" --store "$T/store.db" "$@" "$M" >>"$T/log" 2>&1 3>&- &
   echo $! >"$T/daemon.pid"
-  until_true 20 serves || { cat "$T/log"; return 1; }
+  until_true 60 serves || { cat "$T/log"; return 1; }
 }
 
 serves() { [ -e "$M/status.json" ] || ended "$(cat "$T/daemon.pid")"; }
@@ -98,7 +98,7 @@ umount_daemon() {
 kill_daemon() {
   [ -s "$T/daemon.pid" ] || return 0
   kill -9 "$(cat "$T/daemon.pid")" 2>/dev/null
-  until_true 10 ended "$(cat "$T/daemon.pid")"
+  until_true 60 ended "$(cat "$T/daemon.pid")"
   rm -f "$T/daemon.pid"
 }
 

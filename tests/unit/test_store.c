@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -457,6 +458,47 @@ static void the_inbox_survives_a_kill(void **state)
 	px_writer_close(w);
 }
 
+/* A process that holds the lock for a moment, as one that was killed does until its last thread has
+ * ended. */
+static pid_t holds_for_a_moment(void)
+{
+	char lock[128], held;
+	int fds[2];
+	pid_t pid;
+
+	(void)snprintf(lock, sizeof lock, "%s.lock", path);
+	ok(pipe(fds));
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		int fd = open(lock, O_RDWR);
+
+		if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) || write(fds[1], "", 1) != 1)
+			_exit(1);
+		(void)usleep(200000);
+		_exit(0);
+	}
+	assert_int_equal(close(fds[1]), 0);
+	assert_int_equal(read(fds[0], &held, 1), 1);
+	assert_int_equal(close(fds[0]), 0);
+	return pid;
+}
+
+static void a_lock_that_is_let_go(void **state)
+{
+	struct px_writer *w = open_store();
+	int status;
+	pid_t pid;
+
+	(void)state;
+	px_writer_close(w);
+	pid = holds_for_a_moment();
+	w = open_store();
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	px_writer_close(w);
+}
+
 static void refused_stores(void **state)
 {
 	struct px_writer *w = open_store(), *other = NULL;
@@ -525,6 +567,7 @@ int main(void)
 		TEST(parts_are_undone_alone),
 		TEST(marks_keep_their_oldest_time),
 		TEST(the_inbox_survives_a_kill),
+		TEST(a_lock_that_is_let_go),
 		TEST(refused_stores),
 		TEST(a_directory_has_three_orders),
 		TEST(nothing_to_commit_leaves_the_disk_alone),
