@@ -19,10 +19,12 @@
 #include "propexofs/ingest.h"
 #include "propexofs/model.h"
 #include "propexofs/store_read.h"
+#include "../../src/status/status_i.h"
 
 struct world {
 	char dir[64], path[96];
 	struct px_feed *feed;
+	struct px_board *board;
 	struct px_ingest *in;
 	struct px_reader *reader;
 	int64_t iid, did, leases;
@@ -41,7 +43,9 @@ static void open_world(struct world *w)
 	ok(px_ingest_new(&(struct px_ingest_options){.store = w->path,
 				 .api_url = "http://127.0.0.1",
 				 .history_days = 7,
-				 .feed = w->feed},
+				 .listens = true,
+				 .feed = w->feed,
+				 .board = w->board},
 		   &w->in, &err),
 		&err);
 	ok(px_ingest_start(w->in, &err), &err);
@@ -81,6 +85,7 @@ static int set_up(void **state)
 		return -1;
 	(void)snprintf(w->path, sizeof w->path, "%s/s.db", w->dir);
 	w->feed = px_feed_new();
+	w->board = px_board_new();
 	open_world(w);
 	px_account_job_init(&account);
 	account.entries = calloc(1, sizeof *account.entries);
@@ -108,6 +113,7 @@ static int tear_down(void **state)
 
 	close_world(w);
 	px_feed_free(w->feed);
+	px_board_free(w->board);
 	(void)snprintf(command, sizeof command, "rm -rf %s", w->dir);
 	free(w);
 	return system(command);
@@ -414,6 +420,56 @@ static void back_at_a_former_state_and_later_is_believed_at_once(void **state)
 				 RECORD("r5", "A", "2026-01-03T00:00:00Z")),
 		REPLACED);
 	body_is(w, w->did, "r5.json", "\"A\"");
+}
+
+/* A row of the API's log that changes first_name of a resident to B, at a moment from now; since
+ * when the integration has a change that nobody announced (0: none). */
+static int64_t unannounced_after(struct world *w, const char *id, int64_t in_ms)
+{
+	struct px_board_integration live = {0};
+	struct px_diff_job d;
+	struct px_err err = {0};
+	char at[PX_TIME_MAX], row[400];
+
+	(void)snprintf(row, sizeof row,
+		"{\"model\":\"residents\",\"model_record_id\":\"%s\",\"integration_id\":\"cly1\","
+		"\"event_type\":\"UPDATE\",\"created_at\":\"%s\",\"data_diff\":{\"new\":"
+		"{\"first_name\":\"B\"},\"previous\":{\"first_name\":\"A\"}}}",
+		id, px_time_format_ms(px_clock_wall_ms() + in_ms, at));
+	px_diff_job_init(&d);
+	d.rows = calloc(1, sizeof *d.rows);
+	d.rows[0] = (struct px_span){row, strlen(row)};
+	d.count = 1;
+	d.mark_only = true;
+	ok(px_ingest_run(w->in, &d.job, &err), &err);
+	assert_int_equal(d.marked, 1);
+	px_diff_job_release(&d);
+	px_board_integration(w->board, w->iid, &live);
+	return live.unannounced_ms;
+}
+
+static void what_was_delivered_before_its_row_was_read_is_announced(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(answer(w, w->did, px_ingest_epoch(w->in),
+				 RECORD("u1", "Z", "2026-01-01T00:00:00Z")),
+		FRESH);
+	assert_int_equal(answer(w, w->did, px_ingest_epoch(w->in),
+				 RECORD("u2", "Z", "2026-01-01T00:00:00Z")),
+		FRESH);
+	deliver(w, UPDATE("residents", "u1", "{\"first_name\":\"B\"}", "{\"first_name\":\"A\"}"),
+		"other previous values");
+	assert_int_equal(unannounced_after(w, "u1", 0), 0);
+	/* a later change, and another record */
+	assert_int_not_equal(unannounced_after(w, "u1", 300000), 0);
+	deliver(w, UPDATE("residents", "u1", "{\"first_name\":\"B\"}", "{\"first_name\":\"A\"}"),
+		"other previous values");
+	assert_int_equal(unannounced_after(w, "u1", 0), 0);
+	assert_int_not_equal(unannounced_after(w, "u2", 0), 0);
+	deliver(w, UPDATE("residents", "u2", "{\"first_name\":\"B\"}", "{\"first_name\":\"A\"}"),
+		"other previous values");
+	assert_int_equal(unannounced_after(w, "u2", 0), 0);
 }
 
 static void joins_mark_the_parents_they_name(void **state)
@@ -778,6 +834,7 @@ int main(void)
 		T(an_api_that_lags_behind_its_delivery_is_asked_again),
 		T(a_copy_that_lags_does_not_undo_what_another_has_confirmed),
 		T(back_at_a_former_state_and_later_is_believed_at_once),
+		T(what_was_delivered_before_its_row_was_read_is_announced),
 		T(joins_mark_the_parents_they_name),
 		T(credentials_never_reach_the_store),
 		T(the_parents_of_a_row_are_remembered),
