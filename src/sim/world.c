@@ -617,12 +617,15 @@ void world_settle(struct sim *s)
 
 bool pick_record(struct sim *s, const struct col *c, uint32_t *ret)
 {
+	enum { TRIES = 40 };
 	uint32_t n = col_visible(c);
 
-	if (!n)
-		return false;
-	*ret = col_nth(c, (uint32_t)sim_random(s, n));
-	return rec_visible(s, c, *ret);
+	for (int i = 0; n && i < TRIES; i++) {
+		*ret = col_nth(c, (uint32_t)sim_random(s, n));
+		if (rec_reachable(s, c, *ret))
+			return true;
+	}
+	return false;
 }
 
 px_rc col_prerender(struct sim *s, struct col *c)

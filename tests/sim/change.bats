@@ -126,7 +126,12 @@ total() { page "/v1/$1/?limit=1" | jq .meta.total; }
   control POST delete "$(jq -n --arg i "$parent" '{model: "purchase-orders", id: $i}')"
   get "/v1/purchase-orders/$(jq -rn --arg i "$parent" '$i | @uri')/items"
   error_is 404 NOT_FOUND
-  [ -z "$(control GET 'truth?model=purchase-order-items&ids=1' | jq -r --arg p "$parent" 'select(.parent == $p)')" ]
+  control GET 'truth?model=purchase-order-items&ids=1' >"$T/items"
+  [ -z "$(jq -r --arg p "$parent" 'select(.parent == $p)' "$T/items")" ]
+  # nor are they taken at random
+  for _ in 1 2 3 4 5; do control POST update '{"model":"purchase-order-items","count":20}'; done | jq -r '.records[].id' | sort -u >"$T/taken"
+  [ "$(wc -l <"$T/taken")" -gt 1 ]
+  [ -z "$(jq -r .id "$T/items" | sort | comm -13 - "$T/taken")" ]
 }
 
 @test "sync: changes, last_seen of what it saw, its end in the integration and the job log" {
