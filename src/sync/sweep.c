@@ -10,6 +10,9 @@
  * And nothing is asked before the list of integrations has been read once more, for a key of
  * another account sees whole, empty lists and finds no record by id.
  *
+ * Nor is anything judged below a model that is switched off or refused: an API that does not show
+ * the parents shows none of their rows.
+ *
  * The guard: when more than a twentieth of a model (and more than 20) would go, or all of it,
  * nothing goes before two walks in a row agree (DRIFT). Integrations and models are never removed
  * here.
@@ -305,6 +308,16 @@ static int64_t missed_before(struct gathering *g, bool allowed)
 	return before;
 }
 
+static bool parents_shown(const struct sdir *d)
+{
+	int parent = px_models[d->model].parent;
+
+	if (parent < 0)
+		return true;
+	d = &d->integ->dirs[parent];
+	return d->row.enabled && parents_shown(d);
+}
+
 static void judge(struct px_sync *s, struct sdir *d)
 {
 	struct gathering g = {
@@ -370,7 +383,7 @@ void sweep_schedule(struct px_sync *s)
 				continue;
 			d->absent_list = 0;
 			/* a walk that has begun since then will say it again, or not */
-			if (dir_due(d) && d->row.walk == d->absent_walk)
+			if (dir_due(d) && d->row.walk == d->absent_walk && parents_shown(d))
 				judge(s, d);
 		}
 	ask_absents(s);

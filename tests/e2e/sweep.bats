@@ -131,3 +131,21 @@ removed() { cat "$M"/events/2026-*.jsonl | jq -sr 'map(select(.event == "RECORD_
     control POST settings "{\"quirk\":\"$quirk\",\"on\":false}" >/dev/null
   done
 }
+
+@test "rows below a model that is switched off cannot be read, and stay" {
+  id=$(control GET integrations | jq -r '.[0].id')
+  D=$M/integrations/$id/purchase-order-items
+  before=$(ls -i "$D")
+  row=$(jq -r .id "$D"/*.json | head -n 1)
+  control POST model '{"model":"purchase-orders","integration":0,"enabled":false}' >/dev/null
+  until_true 30 sh -c "jq -e '.models[\"purchase-orders\"].phase == \"disabled\"' '$M/integrations/$id/status.json' >/dev/null"
+  for hour in 10 12 14; do
+    "$BIN/tests/testclock" "$T/clock" "2026-11-23T$hour:00:00Z" 20
+    n=$(times_read)
+    deliver "{\"event\":\"DATA_UPDATE\",\"object\":\"purchase_order_items\",\"record_id\":\"$row\",\"integration_id\":\"$id\"}" >/dev/null
+    until_true 30 eval '[ "$(times_read)" -gt "$n" ]'
+  done
+  [ "$(ls -i "$D")" = "$before" ]
+}
+
+times_read() { grep -c "purchase-order-items of $id: read to the end" "$T/log"; }
