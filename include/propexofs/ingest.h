@@ -123,6 +123,7 @@ struct px_page_job {
 	int64_t behind_did;
 	/* results */
 	size_t fresh, replaced, same, dropped;
+	size_t overtaken; /* records that were marked after the request was sent: the marks stay */
 };
 void px_page_job_init(struct px_page_job *p);
 void px_page_job_release(struct px_page_job *p);

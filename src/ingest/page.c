@@ -94,6 +94,7 @@ static px_rc check_order(struct px_ingest_tx *tx, struct px_page_job *p,
 		return rc;
 	if (sent_too_early(&state, p->sent_epoch)) {
 		*ret_dropped = true;
+		p->overtaken++;
 		rc = px_writer_pending_add(tx->writer, r->did, r->record.id, r->record.id_len,
 			px_ingest_epoch(tx->in), tx->now_ms, tx->now_ms, err);
 	} else if (state.ino && may_lag(&state, &r->record, tx->now_ms)) {
@@ -107,14 +108,25 @@ static px_rc clear_marks(struct px_ingest_tx *tx, struct px_page_job *p,
 	const struct px_page_record *r, struct px_err *err)
 {
 	struct px_dir dir = {0};
-	bool cleared = false;
-	px_rc rc = px_writer_pending_clear(
-		tx->writer, r->did, r->record.id, r->record.id_len, p->sent_epoch, &cleared, err);
+	int64_t epoch;
+	int attempts;
+	px_rc rc = PX_OK;
 
-	if (!rc && p->cleared_did)
+	if (p->cleared_did)
 		rc = px_writer_pending_clear(tx->writer, p->cleared_did, r->record.id,
 			r->record.id_len, p->sent_epoch, NULL, err);
-	if (rc || !cleared)
+	if (!rc)
+		rc = px_reader_pending_get(px_writer_reader(tx->writer), r->did, r->record.id,
+			r->record.id_len, &epoch, &attempts, err);
+	if (rc)
+		return rc == PX_ENOENT ? PX_OK : rc;
+	if (epoch > p->sent_epoch) {
+		p->overtaken++;
+		return PX_OK;
+	}
+	rc = px_writer_pending_clear(
+		tx->writer, r->did, r->record.id, r->record.id_len, p->sent_epoch, NULL, err);
+	if (rc)
 		return rc;
 	rc = px_reader_dir(px_writer_reader(tx->writer), r->did, &dir, err);
 	if (!rc)
@@ -263,7 +275,7 @@ static px_rc page_run(struct px_ingest_tx *tx, struct px_job *job, struct px_err
 
 	if (behind)
 		return behind;
-	p->fresh = p->replaced = p->same = p->dropped = 0;
+	p->fresh = p->replaced = p->same = p->dropped = p->overtaken = 0;
 	for (size_t i = 0; i < p->count; i++) {
 		px_rc rc = put_one(tx, p, &p->records[i], err);
 

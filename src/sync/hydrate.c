@@ -7,6 +7,10 @@
  * one walk over what changed since the oldest mark; models without a by-id path by their list. What
  * a walk did not bring goes by id.
  *
+ * The more requests a model's marks cost, the longer its silence has to be, and the longer it is
+ * waited for: whatever is marked behind them has them sent once more, and late news of what had
+ * been read is marked. So what a burst costs does not depend on how long it takes to be delivered.
+ *
  * Invariant: a mark is cleared only by ingest, with an answer whose request was sent after it. What
  * is asked for is remembered here only so that it is not asked for twice at a time.
  */
@@ -16,12 +20,12 @@
 #include <string.h>
 
 enum {
-	QUIET_MS = 300,
-	BURST_MAX_MS = 10000,
 	LOOK_MS = 1000,		 /* for marks whose retry comes due */
 	LOOK_MAX = 20000,	 /* marks looked at in one go */
 	BY_ID_MAX = 4,		 /* more of one model: one walk */
 	BY_ID_OUT_MAX = 16,	 /* by-id requests under way */
+	SILENCE_EACH_MS = 100,	 /* so much longer a silence for each request, */
+	PATIENCE_EACH_MS = 3000, /* and so much longer a wait for it */
 	GIVE_UP_MS = 86400000,	 /* of definite not-found */
 	ABSENT_MAX_MS = 3600000, /* between questions for what is not there */
 };
@@ -313,6 +317,13 @@ static void hydrate_sub(
 	}
 }
 
+/* A walk that reached back far enough has not brought it. */
+static bool was_tried(const struct sdir *d, const struct px_pending *p)
+{
+	/* not_before follows the newest cause, since the oldest */
+	return p->not_before_ms <= d->since_tried_ms && p->since_ms - CLOCKS_MS >= d->since_from_ms;
+}
+
 /* What the list of d, which may be that of other integrations too, has been marked for since. */
 static int64_t oldest_mark(
 	struct px_sync *s, const struct sdir *d, const struct px_pending *all, size_t count)
@@ -324,7 +335,7 @@ static int64_t oldest_mark(
 
 		if (!of && !px_models[d->model].by_integration)
 			of = dir_of(s, all[i].did);
-		if (of && of->model == d->model && all[i].not_before_ms > of->since_tried_ms &&
+		if (of && of->model == d->model && !was_tried(of, &all[i]) &&
 			all[i].since_ms < oldest)
 			oldest = all[i].since_ms;
 	}
@@ -339,38 +350,61 @@ static size_t by_id_most(const struct sdir *d)
 	return d->since_pages > BY_ID_MAX ? (size_t)d->since_pages : BY_ID_MAX;
 }
 
+/* Whether more marks are to be expected than have come: they share the requests for these. */
+static bool is_burst(const struct sdir *d, size_t fresh, int64_t oldest_ms, int64_t newest_ms)
+{
+	size_t pages = fresh / PAGE_LIMIT, most = by_id_most(d), cost;
+	int64_t now = px_clock_forward_ms();
+
+	if (pages < (size_t)d->since_pages)
+		pages = (size_t)d->since_pages;
+	cost = fresh > most ? pages : fresh;
+	/* one reading in that time is enough */
+	if (oldest_ms < d->since_tried_ms)
+		oldest_ms = d->since_tried_ms;
+	return cost > BY_ID_MAX && now < newest_ms + QUIET_MS + (int64_t)cost * SILENCE_EACH_MS &&
+	       now < oldest_ms + BURST_MAX_MS + (int64_t)cost * PATIENCE_EACH_MS;
+}
+
 /* Marks of one directory, some of all: by id, by what changed, or by the whole list. Also while it
- * is walked: that may take long. */
-static void hydrate_dir(struct px_sync *s, struct sdir *d, const struct px_pending *list,
+ * is walked: that may take long. Says whether they wait for a burst to slow. */
+static bool hydrate_dir(struct px_sync *s, struct sdir *d, const struct px_pending *list,
 	size_t count, const struct px_pending *all, size_t all_count)
 {
+	int64_t oldest_ms = INT64_MAX, newest_ms = INT64_MIN;
 	size_t fresh = 0;
 
 	if (!d->row.enabled || d->since_out)
-		return;
+		return false;
 	for (size_t i = 0; i < count; i++) {
-		/* not_before follows the newest cause, since the oldest */
-		if (list[i].not_before_ms <= d->since_tried_ms)
-			continue; /* a walk has not brought it: by id */
+		if (was_tried(d, &list[i]))
+			continue; /* by id */
 		fresh++;
+		if (list[i].since_ms < oldest_ms)
+			oldest_ms = list[i].since_ms;
+		if (list[i].not_before_ms > newest_ms)
+			newest_ms = list[i].not_before_ms;
 	}
+	if (is_burst(d, fresh, oldest_ms, newest_ms))
+		return true;
 	if (px_models[d->model].parent >= 0) {
 		hydrate_sub(s, d, list, count);
-		return;
+		return false;
 	}
 	if (fresh > by_id_most(d)) {
 		catchup_start(s, d, oldest_mark(s, d, all, all_count), PX_FOR_HYDRATE);
-		return;
+		return false;
 	}
 	if (!px_models[d->model].get_path) {
 		/* one that is under way began before some of them */
 		if (d->row.complete && !d->walk && !d->refill)
 			walk_again(d);
-		return;
+		return false;
 	}
 	for (size_t i = 0; i < count && s->asks_out < BY_ID_OUT_MAX; i++)
 		if (!asked(s, d->row.did, list[i].id, NULL))
 			ask_start(s, d, &list[i], NULL);
+	return false;
 }
 
 static int by_dir(const void *a, const void *b)
@@ -386,6 +420,7 @@ void hydrate_schedule(struct px_sync *s)
 	struct px_pending *list = NULL;
 	struct px_err err = {0};
 	size_t count = 0;
+	bool waits = false;
 
 	if (s->marked) {
 		s->marked = false;
@@ -416,11 +451,11 @@ void hydrate_schedule(struct px_sync *s)
 		for (k = i; k < count && list[k].did == list[i].did; k++)
 			;
 		if (d)
-			hydrate_dir(s, d, list + i, k - i, list, count);
+			waits |= hydrate_dir(s, d, list + i, k - i, list, count);
 	}
 	px_pending_free(list, count);
 	/* again when some of these have been answered */
-	s->marks_due_ms = now + (s->asks_out ? 50 : LOOK_MS);
+	s->marks_due_ms = now + (s->asks_out ? 50 : waits ? QUIET_MS : LOOK_MS);
 }
 
 void hydrate_free(struct px_sync *s)

@@ -503,6 +503,7 @@ static void loop_once(struct px_sync *s, bool refresh)
 	if (s->known) {
 		diffs_schedule(s);
 		hydrate_schedule(s);
+		since_schedule(s);
 		sweep_schedule(s);
 		catchup_schedule(s);
 		fill_schedule(s);
@@ -608,6 +609,7 @@ void px_sync_free(struct px_sync *s)
 	while (s->ended)
 		run_ended(s);
 	walk_free_all(s);
+	since_free_all(s);
 	hydrate_free(s);
 	diffs_free(s);
 	sweep_free(s);

@@ -26,6 +26,8 @@ enum {
 	RETRY_MIN_MS = 2000, /* after an error of one model */
 	RETRY_MAX_MS = 300000,
 	REFUSED_RETRY_MS = 900000, /* a model that the API refuses is asked again */
+	QUIET_MS = 300,		   /* without a new mark: the burst is over */
+	BURST_MAX_MS = 10000,	   /* so long its end is waited for */
 	PACE_MS = 20000,	   /* what the pace of requests is an average of */
 	CLOCKS_MS = 600000,	   /* the API's clock against ours, and slow syncs */
 	FILES_MIN_MS = 3600000,	   /* small files of an integration: at most hourly */
@@ -258,6 +260,9 @@ bool since_start(struct px_sync *s, struct sdir *d, int64_t from_ms, enum px_pur
 	void (*done)(
 		struct px_sync *s, struct sdir *d, const struct px_err *err, const char *newest));
 
+/* Goes on with those that wait for a burst to slow. */
+void since_schedule(struct px_sync *s);
+void since_free_all(struct px_sync *s);
 /* The next one under way, or NULL. */
 struct since *since_next(const struct since *w);
 

@@ -36,6 +36,38 @@ fresh() {
   until_true 60 check_tree >"$T/out" || fail "$(tail -n 12 "$T/out")"
 }
 
+# accepted N: of the deliveries since `fresh`.
+accepted() { [ "$(stat_of .deliveries.accepted)" -ge "$1" ]; }
+
+# with_pauses N SECONDS: 5000 deliveries in N + 1 parts, between them nothing for so many seconds of a clock at twice the pace.
+with_pauses() {
+  local i
+  for ((i = 1; i <= $1; i++)); do
+    until_true 60 accepted $((i * 5000 / ($1 + 1)))
+    control POST deliveries '{"paused":true}' >/dev/null
+    sleep "$(jq -n "$2 / 2")"
+    control POST deliveries '{"paused":false}' >/dev/null
+  done
+}
+
+@test "a burst that is delivered slowly, or with pauses, is not read again with each of its parts" {
+  "$BIN/tests/testclock" "$T/clock" 2026-11-23T08:00:00Z 2
+  start_sim --integrations 1 --records residents=5000 --rate-limit 0
+  start_live --refresh 300
+  ready 120
+  settle 60
+  for pace in 'with_pauses 4 1' 'with_pauses 1 12' 'over 15'; do
+    fresh
+    [ "$pace" != 'over 15' ] || control POST deliveries '{"delay_ms":[0,15000]}' >/dev/null
+    control POST update "{\"model\":\"residents\",\"count\":5000,\"set\":{\"notes\":\"$pace\"}}" >/dev/null
+    [ "$pace" = 'over 15' ] || $pace
+    settle 120
+    # read whole it is 13 pages
+    [ "$(requests)" -le 40 ] || fail "$pace: $(requests) requests" "$(asked)"
+  done
+  until_true 60 check_tree >"$T/out" || fail "$(tail -n 12 "$T/out")"
+}
+
 @test "the same where the changed-since filter is missing, refused or ignored" {
   real_time
   for quirk in changed-since-400 changed-since-ignored; do

@@ -123,8 +123,9 @@ static int tear_down(void **state)
 
 enum what { FRESH, REPLACED, SAME, DROPPED };
 
-/* An answer with one record, sent at this epoch. */
-static enum what answer(struct world *w, int64_t did, int64_t epoch, const char *text)
+/* An answer with one record, sent at this epoch. *ret_overtaken: it was marked since. */
+static enum what answer_told(
+	struct world *w, int64_t did, int64_t epoch, const char *text, bool *ret_overtaken)
 {
 	struct px_page_job p;
 	struct px_err err = {0};
@@ -139,8 +140,16 @@ static enum what answer(struct world *w, int64_t did, int64_t epoch, const char 
 	ok(px_ingest_run(w->in, &p.job, &err), &err);
 	assert_int_equal(p.fresh + p.replaced + p.same + p.dropped, 1);
 	got = p.fresh ? FRESH : p.replaced ? REPLACED : p.same ? SAME : DROPPED;
+	*ret_overtaken = p.overtaken == 1;
 	px_page_job_release(&p);
 	return got;
+}
+
+static enum what answer(struct world *w, int64_t did, int64_t epoch, const char *text)
+{
+	bool overtaken;
+
+	return answer_told(w, did, epoch, text, &overtaken);
 }
 
 static void body_is(struct world *w, int64_t did, const char *name, const char *part)
@@ -258,6 +267,36 @@ static void a_mark_outlives_answers_from_before_it(void **state)
 				 RECORD("r2", "B", "2026-01-01T00:00:01Z")),
 		REPLACED);
 	assert_false(marked(w, w->did, "r2"));
+}
+
+static void an_answer_that_deliveries_overtook_says_so(void **state)
+{
+	struct world *w = *state;
+	int64_t before = px_ingest_epoch(w->in);
+	bool overtaken;
+
+	/* marked only: the answer is taken, the mark stays */
+	deliver(w, UPDATE("residents", "o1", "{\"first_name\":\"B\"}", "{\"first_name\":\"A\"}"),
+		"\"outcome\":\"queued\"");
+	assert_int_equal(answer_told(w, w->did, before, RECORD("o1", "A", "2026-01-01T00:00:00Z"),
+				 &overtaken),
+		FRESH);
+	assert_true(overtaken);
+	assert_true(marked(w, w->did, "o1"));
+	assert_int_equal(answer_told(w, w->did, px_ingest_epoch(w->in),
+				 RECORD("o1", "A", "2026-01-01T00:00:00Z"), &overtaken),
+		SAME);
+	assert_false(overtaken);
+	assert_false(marked(w, w->did, "o1"));
+	/* spliced: the answer is dropped, the mark stays */
+	before = px_ingest_epoch(w->in);
+	deliver(w, UPDATE("residents", "o1", "{\"first_name\":\"B\"}", "{\"first_name\":\"A\"}"),
+		"\"outcome\":\"applied\"");
+	assert_int_equal(answer_told(w, w->did, before, RECORD("o1", "C", "2026-01-02T00:00:00Z"),
+				 &overtaken),
+		DROPPED);
+	assert_true(overtaken);
+	assert_true(marked(w, w->did, "o1"));
 }
 
 #define SEEN(at)                                                                                   \
@@ -829,6 +868,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		T(an_answer_sent_before_the_last_apply_is_dropped),
+		T(an_answer_that_deliveries_overtook_says_so),
 		T(a_mark_outlives_answers_from_before_it),
 		T(deliveries_by_their_diff),
 		T(an_api_that_lags_behind_its_delivery_is_asked_again),
