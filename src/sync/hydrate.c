@@ -8,8 +8,9 @@
  * a walk did not bring goes by id.
  *
  * The more requests a model's marks cost, the longer its silence has to be, and the longer it is
- * waited for: whatever is marked behind them has them sent once more, and late news of what had
- * been read is marked. So what a burst costs does not depend on how long it takes to be delivered.
+ * waited for, two minutes at most: whatever is marked behind them has them sent once more, and late
+ * news of what had been read is marked. So what a burst costs does not depend on how long it takes
+ * to be delivered.
  *
  * Invariant: a mark is cleared only by ingest, with an answer whose request was sent after it. What
  * is asked for is remembered here only so that it is not asked for twice at a time.
@@ -20,14 +21,15 @@
 #include <string.h>
 
 enum {
-	LOOK_MS = 1000,		 /* for marks whose retry comes due */
-	LOOK_MAX = 20000,	 /* marks looked at in one go */
-	BY_ID_MAX = 4,		 /* more of one model: one walk */
-	BY_ID_OUT_MAX = 16,	 /* by-id requests under way */
-	SILENCE_EACH_MS = 100,	 /* so much longer a silence for each request, */
-	PATIENCE_EACH_MS = 3000, /* and so much longer a wait for it */
-	GIVE_UP_MS = 86400000,	 /* of definite not-found */
-	ABSENT_MAX_MS = 3600000, /* between questions for what is not there */
+	LOOK_MS = 1000,		  /* for marks whose retry comes due */
+	LOOK_MAX = 20000,	  /* marks looked at in one go */
+	BY_ID_MAX = 4,		  /* more of one model: one walk */
+	BY_ID_OUT_MAX = 16,	  /* by-id requests under way */
+	SILENCE_EACH_MS = 100,	  /* so much longer a silence for each request, */
+	PATIENCE_EACH_MS = 5000,  /* and so much longer a wait for it, */
+	PATIENCE_MAX_MS = 120000, /* but no longer than this in all */
+	GIVE_UP_MS = 86400000,	  /* of definite not-found */
+	ABSENT_MAX_MS = 3600000,  /* between questions for what is not there */
 };
 
 struct ask {
@@ -354,16 +356,19 @@ static size_t by_id_most(const struct sdir *d)
 static bool is_burst(const struct sdir *d, size_t fresh, int64_t oldest_ms, int64_t newest_ms)
 {
 	size_t pages = fresh / PAGE_LIMIT, most = by_id_most(d), cost;
-	int64_t now = px_clock_forward_ms();
+	int64_t now = px_clock_forward_ms(), patience;
 
 	if (pages < (size_t)d->since_pages)
 		pages = (size_t)d->since_pages;
 	cost = fresh > most ? pages : fresh;
+	patience = BURST_MAX_MS + (int64_t)cost * PATIENCE_EACH_MS;
+	if (patience > PATIENCE_MAX_MS)
+		patience = PATIENCE_MAX_MS;
 	/* one reading in that time is enough */
 	if (oldest_ms < d->since_tried_ms)
 		oldest_ms = d->since_tried_ms;
 	return cost > BY_ID_MAX && now < newest_ms + QUIET_MS + (int64_t)cost * SILENCE_EACH_MS &&
-	       now < oldest_ms + BURST_MAX_MS + (int64_t)cost * PATIENCE_EACH_MS;
+	       now < oldest_ms + patience;
 }
 
 /* Marks of one directory, some of all: by id, by what changed, or by the whole list. Also while it
