@@ -55,7 +55,8 @@ struct stream {
 	enum px_order order;
 	bool running;	      /* at least two READs in order */
 	struct px_entry last; /* of its last READ */
-	struct px_entry end;  /* the last entry that was dealt with; all before it are, too */
+	/* what was dealt with: all behind begin, end too */
+	struct px_entry begin, end;
 	/* entries counted: where the reader is at least, the newest mark, end */
 	uint64_t reader, marked, ahead;
 	int spacing, to_mark; /* between marks, to the next one */
@@ -229,14 +230,21 @@ static bool is_behind(enum px_order order, const struct px_entry *a, const struc
 
 /* ---- streams --------------------------------------------------------------------------------- */
 
+/* The reader is at this entry, and nothing behind it was dealt with. */
+static void go_on_from(struct stream *s, const struct px_entry *e)
+{
+	s->begin = s->end = *e;
+	s->reader = s->marked = s->ahead;
+	s->to_mark = s->spacing;
+	s->whole = false;
+}
+
 static void start(struct stream *s, enum px_order order, const struct px_entry *e)
 {
 	s->order = order;
 	s->running = true;
-	s->end = *e;
-	s->reader = s->marked = s->ahead;
-	s->spacing = s->to_mark = MARK_FIRST;
-	s->whole = false;
+	s->spacing = MARK_FIRST;
+	go_on_from(s, e);
 }
 
 /* Whether this READ goes on with a stream that runs; moves it there. */
@@ -249,11 +257,14 @@ static bool goes_on(struct pusher *p, struct stream *s, const struct px_entry *e
 	if (is_behind(s->order, e, &s->end)) {
 		if (!follows(p, s->did, s->order, &s->end, e))
 			return false;
-		/* overtaken: on from here */
-		s->end = *e;
-		s->reader = s->marked = s->ahead;
-		s->to_mark = s->spacing;
-		s->whole = false;
+		/* overtaken */
+		go_on_from(s, e);
+	} else if (is_behind(s->order, &s->begin, e)) {
+		/* rsync: from odd names, which are anywhere, back to the head */
+		go_on_from(s, e);
+	} else if (e->ino == s->end.ino) {
+		/* caught up: neck and neck it would go on asking for what is not there yet */
+		s->reader = s->ahead;
 	} else if (mark && mark->at <= s->ahead && mark->at > s->reader) {
 		s->reader = mark->at;
 	}

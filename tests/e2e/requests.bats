@@ -77,9 +77,17 @@ at_most() { [ "$(cat "$T/cost")" -le "$1" ] || fail "$2: $(cat "$T/cost") reques
   cost rsync -a "$D/" "$T/copy/"
   at_most $((N / 40)) "rsync"
   remount
-  cost sh -c 'cd "$0" && ls | xargs -n 500 cat' "$D"
+  cost sh -c 'cd "$0" && ls | xargs -d "\n" -n 500 cat --' "$D"
   at_most $((N / 40)) "cat by name"
   diff -r "$D" "$T/copy"
+}
+
+@test "so does a reader who was further on in the listing before" {
+  remount
+  ls -lU "$D" >/dev/null # the pusher stores what the kernel knows
+  ls -U "$D" | head -n 600 >"$T/listed"
+  cost sh -c 'cd "$0" && { sed -n "200p;240p;400p" "$1" && cat "$1"; } | xargs -d "\n" -n 1 cat --' "$D" "$T/listed"
+  at_most 40 "back to the head"
 }
 
 @test "two readers at once are both served ahead; so is one among readers in no order" {
