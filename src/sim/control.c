@@ -311,6 +311,8 @@ static void each_model(struct call *c, bool allowed, bool on)
 
 	if (c->a->status != 200)
 		return;
+	if (allowed && !only)
+		c->s->world.refused[m] = !on;
 	for (int i = 0; i < c->s->world.ninteg; i++) {
 		struct integ *in = c->s->world.integs[i];
 

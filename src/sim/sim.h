@@ -263,6 +263,7 @@ struct world {
 	struct rec **ids; /* records made at run time, by hash of model and id */
 	size_t nids, nids_used;
 	uint64_t gen[PX_MODEL_COUNT]; /* moves when what the API shows of a model moves */
+	bool refused[PX_MODEL_COUNT]; /* to the key, also of integrations to come */
 	struct job_log *jobs;
 	size_t njobs, jobs_cap;
 	struct diff *diffs;

@@ -703,8 +703,10 @@ static struct integ *integ_new(struct sim *s, const char *name, int account)
 	in->last_back_sync_ms = in->num % 2 ? SIM_BEGIN_MS + INT64_C(86400000) * 40 : 0;
 	in->last_access_check_ms = SIM_END_MS - 3600000;
 	in->active = true;
-	for (int m = 0; m < PX_MODEL_COUNT; m++)
-		in->cols[m].enabled = in->cols[m].allowed = true;
+	for (int m = 0; m < PX_MODEL_COUNT; m++) {
+		in->cols[m].enabled = true;
+		in->cols[m].allowed = !w->refused[m];
+	}
 	w->integs[w->ninteg++] = in;
 	return in;
 }

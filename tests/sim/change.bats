@@ -371,6 +371,10 @@ storm() {
   get "/v1/leases/$(control GET 'record?model=leases&index=0' | jq -r '.id | @uri')"
   error_is 403 FORBIDDEN
   is 0 "$(control GET 'truth?model=leases' | wc -l)"
+  # it is the key's, not the integrations'
+  control POST integration '{"op":"add","name":"Ten","records":3}'
+  get /v1/leases/
+  error_is 403 FORBIDDEN
   control POST permission '{"model":"leases","allowed":true}'
   page /v1/leases/ >/dev/null
   control POST permission '{"model":"leases","allowed":false,"integration":0}'
