@@ -38,7 +38,7 @@ refused() { [ "$(deliver "{\"event\":\"DATA_UPDATE\",\"object\":\"residents\",\"
   HOOK=http://$(jq -r .webhooks.listening "$M/status.json")/webhook
   until_true 60 sh -c "[ \$(sqlite3 'file:$T/disk/store.db?mode=ro' 'select count(*) from record') -gt 700 ]"
   until_true 20 shrink 2>/dev/null
-  until_true 60 full_told
+  until_true 60 full_told || fail "$(df -k "$T/disk"; jq -c '.store' "$M/status.json"; jq -c '[.phase, .error, .models.residents]' "$M"/integrations/*/status.json; tail -n 12 "$T/log")"
   # every stored byte
   truth
   "$BIN/tests/treecheck" --partial "$M" "$T/truth"

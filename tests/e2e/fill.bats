@@ -42,11 +42,15 @@ now() { awk -v rate="$RATE" '{ printf "%d\n", $1 * rate }' /proc/uptime; }
     [ "$SECONDS" -lt $((limit * 3)) ]
   done
   end=$(now)
-  # from a tenth of the way on, and as long as the answer is not "now"; a rendering is up to two real seconds old
-  awk -v end="$end" -v rate="$RATE" '
+  # From a tenth of the way on, and as long as the answer is not "now"; a rendering is up to two real seconds old. A machine that
+  # does not keep up with the limit, two pages a second, becomes faster and slower as others use it: then what is said must be no
+  # less than what the limit allows for the pages that remain.
+  awk -v end="$end" -v rate="$RATE" -v records="$RECORDS" '
     $4 < 0 { next }
-    { left = end - $1; off = $4 - left; if (off < 0) off = -off; n++
-      if (off > left / 5 + 3 * rate) { bad++; printf "%s of a thousand: said %d s, took %d s\n", $3, $4, left } }
+    { left = end - $1; least = records * (1000 - $3) / 1000 / 249 / 2; keeps_up = left < least * 5 / 4 + 60
+      if (keeps_up) least = left
+      n++
+      if ($4 < least * 4 / 5 - 3 * rate || (keeps_up && $4 > left * 6 / 5 + 3 * rate)) { bad++; printf "%s of a thousand: said %d s, took %d s\n", $3, $4, left } }
     END { print n " times asked, " bad + 0 " times wrong"; exit n < 5 || bad > n / 20 }' "$T/told" >"$T/judged" || fail "$(tail -n 20 "$T/judged")"
   echo "# $(tail -n 1 "$T/judged")" >&3
   [ "$(stat_of '.by_status["429"] // 0')" = 0 ]
