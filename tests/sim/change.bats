@@ -149,7 +149,7 @@ total() { page "/v1/$1/?limit=1" | jq .meta.total; }
   before=$(sync_of .results.last_completed_sync)
   control POST sync '{"integration":0,"finished":false}'
   is "$before" "$(sync_of .results.last_completed_sync)"
-  control POST sync '{"integration":0,"updates":5,"duration_ms":300,"models":["units","leases"]}'
+  control POST sync '{"integration":0,"updates":5,"duration_ms":2000,"models":["units","leases"]}'
   is true "$(sync_of .results.is_running_sync)"
   refused sync '{"integration":0}'
   is '{"idle":true}' "$(control POST wait)"
