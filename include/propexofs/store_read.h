@@ -188,7 +188,8 @@ px_rc px_reader_events(struct px_reader *r, int64_t after,
 	bool (*cb)(void *arg, int64_t seq, const char *line, size_t len), void *arg,
 	struct px_err *err);
 
-/* Deliveries stored and not yet applied, in order of arrival, at most limit. */
+/* Deliveries stored and not yet applied, in order of arrival, those behind `after`, at most limit.
+ */
 struct px_delivery {
 	int64_t arrival; /* its key, ascending, never reused */
 	int64_t received_ms;
@@ -196,7 +197,7 @@ struct px_delivery {
 	char *body;
 	size_t len;
 };
-px_rc px_reader_inbox(struct px_reader *r, size_t limit, struct px_delivery **ret,
+px_rc px_reader_inbox(struct px_reader *r, int64_t after, size_t limit, struct px_delivery **ret,
 	size_t *ret_count, struct px_err *err);
 void px_deliveries_free(struct px_delivery *list, size_t count);
 

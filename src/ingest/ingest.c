@@ -36,7 +36,10 @@ enum {
 	CHECKPOINT_MS = 1000,
 	CHECKPOINT_BUSY_MS = 100, /* when the log had grown by more than CHECKPOINT_BYTES */
 	CHECKPOINT_BYTES = 4 << 20,
-	APPLY_MAX = 64,	      /* deliveries applied in one transaction */
+	APPLY_STEP = 8,	      /* deliveries applied before the next look at who waits */
+	CROWD = 4,	      /* deliveries acknowledged together: more are on their way */
+	CROWD_MS = 2,	      /* so long they are waited for before any is applied */
+	CROWD_MOST_MS = 25,   /* but not if that was longer ago */
 	APPLY_TRIES = 3,      /* then a delivery is set aside */
 	APPLY_PAUSE_MS = 500, /* before the next try of what failed */
 };
@@ -83,6 +86,8 @@ struct px_ingest {
 	bool ask_marked;
 	bool inbox;	      /* there may be deliveries to apply */
 	int64_t inbox_due_ms; /* not before */
+	int64_t applied_ms;   /* when some were, last */
+	int crowd;	      /* deliveries acknowledged by the last transaction */
 };
 
 static void push(struct queue *q, struct px_job *job)
@@ -277,6 +282,7 @@ void px_ingest_ask_parents(struct px_ingest *in, int64_t iid, int model)
 void px_ingest_inbox_filled(struct px_ingest *in)
 {
 	in->inbox = true;
+	in->crowd++;
 }
 
 static void tell_listener(struct px_ingest *in, bool committed)
@@ -371,6 +377,7 @@ static void transaction(struct px_ingest *in, struct px_job *job)
 	bool closed, any = false;
 	px_rc rc = tx.changes ? px_writer_begin(in->writer, &err) : px_err_nomem(&err);
 
+	in->crowd = 0;
 	if (rc) {
 		store_state(in, rc, &err);
 		px_changes_free(tx.changes);
@@ -437,14 +444,51 @@ static px_rc apply_one(
 	return rc;
 }
 
+static bool is_urgent(struct px_ingest *in)
+{
+	bool ret;
+
+	pthread_mutex_lock(&in->lock);
+	ret = in->urgent.head;
+	pthread_mutex_unlock(&in->lock);
+	return ret;
+}
+
+struct progress {
+	int64_t at; /* arrival of the last that was tried */
+	bool more;  /* there are others */
+	bool again; /* some have to be tried again */
+	bool apart; /* some had been tried before: committed before others are touched, so that what
+		       kills the program is known by its tries */
+};
+
+/* The next few. */
+static px_rc apply_step(struct px_ingest_tx *tx, struct progress *p, struct px_err *err)
+{
+	struct px_delivery *list = NULL;
+	size_t count = 0;
+	px_rc rc = px_reader_inbox(
+		px_writer_reader(tx->in->writer), p->at, APPLY_STEP, &list, &count, err);
+
+	for (size_t i = 0; i < count && !rc; i++) {
+		p->at = list[i].arrival;
+		p->apart |= list[i].attempts > 0;
+		rc = apply_one(tx, &list[i], &p->again, err);
+	}
+	px_deliveries_free(list, count);
+	p->more = count == APPLY_STEP;
+	return rc;
+}
+
+/* Deliveries that were acknowledged, until others wait for their acknowledgement. They leave the
+ * inbox with what they did, so a loss of power can only have them applied again: no sync. */
 static void apply_inbox(struct px_ingest *in)
 {
 	struct px_err err = {0};
-	struct px_delivery *list = NULL;
-	size_t count = 0;
-	bool again = false;
+	struct progress p = {0};
+	int64_t until = px_clock_mono_ms() + TX_MS;
 	struct px_ingest_tx tx = {.in = in, .writer = in->writer, .changes = px_changes_new()};
-	px_rc rc = tx.changes ? px_writer_begin(in->writer, &err) : px_err_nomem(&err);
+	px_rc rc = tx.changes ? px_writer_begin_unsynced(in->writer, &err) : px_err_nomem(&err);
 
 	if (rc) {
 		store_state(in, rc, &err);
@@ -453,10 +497,9 @@ static void apply_inbox(struct px_ingest *in)
 		return;
 	}
 	tx.now_ms = px_writer_now_ns(in->writer) / 1000000;
-	rc = px_reader_inbox(px_writer_reader(in->writer), APPLY_MAX, &list, &count, &err);
-	for (size_t i = 0; i < count && !rc; i++)
-		rc = apply_one(&tx, &list[i], &again, &err);
-	px_deliveries_free(list, count);
+	do
+		rc = apply_step(&tx, &p, &err);
+	while (!rc && p.more && !p.apart && !is_urgent(in) && px_clock_mono_ms() < until);
 	if (!rc)
 		rc = px_writer_commit(in->writer, &err);
 	if (rc)
@@ -467,8 +510,9 @@ static void apply_inbox(struct px_ingest *in)
 	else
 		px_changes_free(tx.changes);
 	tell_listener(in, !rc);
-	in->inbox = rc || again || count == APPLY_MAX;
-	in->inbox_due_ms = rc || again ? px_clock_mono_ms() + APPLY_PAUSE_MS : 0;
+	in->applied_ms = px_clock_mono_ms();
+	in->inbox = rc || p.again || p.more;
+	in->inbox_due_ms = rc || p.again ? px_clock_mono_ms() + APPLY_PAUSE_MS : 0;
 }
 
 /* What was being applied when the program was killed may be what killed it: each start counts as a
@@ -478,7 +522,7 @@ static px_rc count_tries(struct px_ingest *in, struct px_err *err)
 	struct px_delivery *list = NULL;
 	size_t count = 0;
 	int attempts;
-	px_rc rc = px_reader_inbox(px_writer_reader(in->writer), APPLY_MAX, &list, &count, err);
+	px_rc rc = px_reader_inbox(px_writer_reader(in->writer), 0, APPLY_STEP, &list, &count, err);
 
 	for (size_t i = 0; i < count && !rc; i++)
 		if (list[i].attempts < APPLY_TRIES)
@@ -517,6 +561,17 @@ static bool keep_house(struct px_ingest *in)
 	return more;
 }
 
+/* Senders in a crowd wait for each other's acknowledgements, and cost a commit together or one
+ * each. */
+static void let_crowd_pass(struct px_ingest *in)
+{
+	int64_t now = px_clock_mono_ms();
+
+	if (in->crowd >= CROWD && now < in->applied_ms + CROWD_MOST_MS &&
+		in->inbox_due_ms < now + CROWD_MS)
+		in->inbox_due_ms = now + CROWD_MS;
+}
+
 static void *ingest_main(void *arg)
 {
 	struct px_ingest *in = arg;
@@ -530,6 +585,8 @@ static void *ingest_main(void *arg)
 			transaction(in, job);
 		else if (closed)
 			break;
+		if (job)
+			let_crowd_pass(in);
 		if (in->inbox && px_clock_mono_ms() >= in->inbox_due_ms)
 			apply_inbox(in);
 		in->worked |= job || in->inbox;

@@ -73,7 +73,7 @@ px_rc px_writer_inbox_done(struct px_writer *w, int64_t arrival, struct px_err *
 	return rc;
 }
 
-px_rc px_reader_inbox(struct px_reader *r, size_t limit, struct px_delivery **ret,
+px_rc px_reader_inbox(struct px_reader *r, int64_t after, size_t limit, struct px_delivery **ret,
 	size_t *ret_count, struct px_err *err)
 {
 	sqlite3_stmt *st = px_stmt(r->db, STMT_INBOX_LIST, err);
@@ -83,7 +83,8 @@ px_rc px_reader_inbox(struct px_reader *r, size_t limit, struct px_delivery **re
 
 	if (!st)
 		return PX_EIO;
-	px_bind_int(st, 1, (int64_t)limit);
+	px_bind_int(st, 1, after);
+	px_bind_int(st, 2, (int64_t)limit);
 	while ((row = px_stmt_step(r->db, st, err)) > 0) {
 		struct px_delivery *grown = realloc(list, (count + 1) * sizeof *grown), *d;
 		size_t len = (size_t)sqlite3_column_bytes(st, 3);

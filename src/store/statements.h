@@ -140,7 +140,8 @@ PX_STMT(PENDING_LIST_OF, "SELECT did,id,epoch,since_ms,not_before_ms,attempts FR
 PX_STMT(INBOX_ADD, "INSERT INTO inbox(received_ms,body) VALUES(?,?)")
 PX_STMT(INBOX_ATTEMPT, "UPDATE inbox SET attempts=attempts+1 WHERE arrival=? RETURNING attempts")
 PX_STMT(INBOX_DONE, "DELETE FROM inbox WHERE arrival=?")
-PX_STMT(INBOX_LIST, "SELECT arrival,received_ms,attempts,body FROM inbox ORDER BY arrival LIMIT ?")
+PX_STMT(INBOX_LIST, "SELECT arrival,received_ms,attempts,body FROM inbox WHERE arrival>? ORDER BY "
+		    "arrival LIMIT ?")
 
 PX_STMT(EVENT_LAST, "SELECT seq,time_ms,day FROM event ORDER BY seq DESC LIMIT 1")
 PX_STMT(EVENT_ADD,

@@ -421,7 +421,7 @@ px_rc px_webhook_start(const struct px_conf *conf, int fd, struct px_ingest *ing
 					  MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC,
 		0, NULL, NULL, handle, w, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
 		connections_max(), MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(64 << 10), MHD_OPTION_NOTIFY_COMPLETED,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(32 << 10), MHD_OPTION_NOTIFY_COMPLETED,
 		completed, w, MHD_OPTION_END);
 	if (!w->mhd) {
 		shut(made, fd);

@@ -446,7 +446,7 @@ static void the_inbox_survives_a_kill(void **state)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status));
 	w = open_store();
-	ok(px_reader_inbox(px_writer_reader(w), 10, &list, &count, NULL));
+	ok(px_reader_inbox(px_writer_reader(w), 0, 10, &list, &count, NULL));
 	assert_int_equal(count, 1);
 	assert_string_equal(list[0].body, "{}");
 	ok(px_writer_begin(w, NULL));
