@@ -29,8 +29,9 @@ full_told() { jq -c '.store.error, .models.residents.error' "$M/status.json" "$M
 refused() { [ "$(deliver "{\"event\":\"DATA_UPDATE\",\"object\":\"residents\",\"record_id\":\"x\",\"integration_id\":\"$id\",\"diff\":{\"new\":{\"a\":\"$pad\"}}}")" = 503 ]; }
 
 @test "disk full: what is stored stays readable, deliveries get 503, the status says so; with room it goes on by itself" {
-  start_sim --integrations 1 --records residents=3000 --rate-limit 0
-  control POST fault '{"fault":"slow","bytes":40000,"interval_ms":10,"times":0}'
+  # more than the write-ahead log holds in the room that it has by then
+  start_sim --integrations 1 --records residents=12000 --rate-limit 0
+  control POST fault '{"fault":"status","status":503,"model":"residents","after":8,"times":0}'
   printf 'whsec-one-two-three\n' >"$T/secret"
   chmod 600 "$T/secret"
   ln -s "$T/disk/store.db" "$T/store.db"
@@ -38,6 +39,7 @@ refused() { [ "$(deliver "{\"event\":\"DATA_UPDATE\",\"object\":\"residents\",\"
   HOOK=http://$(jq -r .webhooks.listening "$M/status.json")/webhook
   until_true 60 sh -c "[ \$(sqlite3 'file:$T/disk/store.db?mode=ro' 'select count(*) from record') -gt 700 ]"
   until_true 20 shrink 2>/dev/null
+  control POST fault/clear
   until_true 60 full_told || fail "$(df -k "$T/disk"; jq -c '.store' "$M/status.json"; jq -c '[.phase, .error, .models.residents]' "$M"/integrations/*/status.json; tail -n 12 "$T/log")"
   # every stored byte
   truth
@@ -49,7 +51,6 @@ refused() { [ "$(deliver "{\"event\":\"DATA_UPDATE\",\"object\":\"residents\",\"
   until_true 20 refused
   kill -0 "$(cat "$T/daemon.pid")"
   mount -o remount,size=200m "$T/disk"
-  control POST fault/clear
   ready 90
   check_tree
   jq -e '.store.error == null' "$M/status.json" >/dev/null
