@@ -4,7 +4,10 @@
 
 load lib
 
-N=20000 # residents; leases are few, so that fts(3) reads them in the order of the listing, not of the inode numbers
+# Residents; leases are few, so that fts(3) reads them in the order of the listing, not of the inode numbers. With sanitizers
+# half as many show the same.
+N=20000
+[ "${BUILD:-build}" != build/asan ] || N=10000
 
 setup_file() {
   begin
@@ -102,7 +105,7 @@ at_most() { [ "$(cat "$T/cost")" -le "$1" ] || fail "$2: $(cat "$T/cost") reques
 }
 
 @test "also after thousands of records were replaced, in no order" {
-  control POST update '{"model":"residents","count":6000,"set":{"notes":"again"}}' >/dev/null
+  control POST update "{\"model\":\"residents\",\"count\":$((N / 3)),\"set\":{\"notes\":\"again\"}}" >/dev/null
   control POST update '{"model":"leases","count":3000}' >/dev/null
   umount_daemon
   start_daemon --refresh 300
