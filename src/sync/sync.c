@@ -116,6 +116,37 @@ void sync_store_meta(struct px_sync *s, const char *key, const char *value)
 	sync_submit_note(s, n);
 }
 
+void sync_dir_copy(struct px_dir *to, const struct px_dir *from)
+{
+	*to = *from;
+	to->watermark = from->watermark ? strdup(from->watermark) : NULL;
+	to->cursor = from->cursor ? strdup(from->cursor) : NULL;
+	to->error = from->error ? strdup(from->error) : NULL;
+}
+
+void sync_put_dir(struct px_sync *s, const struct sdir *d)
+{
+	struct px_note_job *n = malloc(sizeof *n);
+
+	if (!n)
+		return;
+	px_note_job_init(n);
+	n->put_dir = true;
+	sync_dir_copy(&n->dir, &d->row);
+	sync_submit_note(s, n);
+}
+
+void sync_dir_error(struct px_sync *s, struct sdir *d, const char *message)
+{
+	if (message && d->row.error && !strcmp(message, d->row.error))
+		return;
+	if (!message && !d->row.error)
+		return;
+	free(d->row.error);
+	d->row.error = message ? strdup(message) : NULL;
+	sync_put_dir(s, d);
+}
+
 int64_t sync_next_refresh_ms(const struct px_sync *s)
 {
 	return s->refresh_s ? px_clock_mono_ms() + (int64_t)s->refresh_s * 1000 : INT64_MAX;

@@ -195,6 +195,8 @@ int64_t sync_next_refresh_ms(const struct px_sync *s);
 int64_t sync_backoff_ms(int failures, int64_t min_ms, int64_t max_ms);
 /* Stores one value of the meta table. */
 void sync_store_meta(struct px_sync *s, const char *key, const char *value);
+/* *to gets texts of its own. */
+void sync_dir_copy(struct px_dir *to, const struct px_dir *from);
 /* Stores the directory's row as it is here; its error (NULL: none). */
 void sync_put_dir(struct px_sync *s, const struct sdir *d);
 void sync_dir_error(struct px_sync *s, struct sdir *d, const char *message);
@@ -229,8 +231,6 @@ void walk_start_account(struct px_sync *s, int model, enum px_purpose purpose);
 /* Asks for more pages where there is room. */
 void walk_advance_all(struct px_sync *s);
 void walk_free_all(struct px_sync *s);
-/* What status shows of the walks: how far, and how long still. */
-void walk_progress(struct px_sync *s, const struct px_api_stats *stats);
 /* Records of the list that have gone to ingest. */
 int64_t walk_applied(const struct walk *w);
 /* One that nothing has asked for. */
@@ -240,10 +240,18 @@ size_t walk_count(const struct px_sync *s, enum px_purpose purpose);
 /* All of d is read by requests that leave from now on, also what a walk under way, or one that was
  * interrupted, has read already. */
 void walk_again(struct sdir *d);
+
+/* ---- cursor.c: where an interrupted walk goes on */
+
 /* What stood in a member of the cursor of an interrupted walk: when it began (px_clock_wall_ms; 0:
  * there is none, or it does not say), and what the API named as the last sync and back-sync. */
 int64_t walk_cursor_began_ms(const struct sdir *d);
 bool walk_cursor_after_syncs(const struct sdir *d);
+
+/* ---- progress.c: what status shows of the walks */
+
+/* How far they are, and how long it takes still. */
+void walk_progress(struct px_sync *s, const struct px_api_stats *stats);
 
 /* ---- fill.c: what is due */
 
