@@ -64,7 +64,7 @@ teardown() { finish; }
   [ "$status" = 1 ]
   [ "${#lines[@]}" = 1 ]
   [[ $output == *"${URL##*:}"*"in use"* ]]
-  ! mountpoint -q "$M"
+  ! mountpoint -q "$M" || fail "mounted"
   run timeout 20 "$BIN/propexofs" mount --api-url "$URL" --api-key-file "$T/key" --store "$T/s.db" --webhook-listen 127.0.0.1:0 "$M" 3>&-
   [ "$status" = 2 ]
   [ "${#lines[@]}" = 1 ]

@@ -76,7 +76,7 @@ second_run() {
   "$BIN/propexofs" ready --max-age 900 "$M" && borg create ::first "$M/integrations"
   remount
   second_run borg create --list --filter AME ::second "$M/integrations" 2>"$T/second" || { cat "$T/second"; false; }
-  ! grep -E '/(units|residents)/' "$T/second"
+  ! grep -E '/(units|residents)/' "$T/second" || fail "read again"
   mkdir "$T/back"
   (cd "$T/back" && borg extract ::second)
   diff -r -x status.json -x events "$M/integrations" "$T/back$M/integrations"

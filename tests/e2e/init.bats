@@ -48,7 +48,7 @@ at_terminal() {
   [ "$(stat -c %a "$dir")" = 700 ]
   [ "$(stat -c %a "$dir/default.conf" "$dir/default.key" | paste -sd,)" = 600,600 ]
   [ "$(cat "$dir/default.key")" = sim-key ]
-  ! grep -q sim-key "$dir/default.conf" "$T/out"
+  ! grep -q sim-key "$dir/default.conf" "$T/out" || fail "the key shows"
   [ "$(ls -A "$dir" | paste -sd,)" = default.conf,default.key ]
   head -n 1 "$T/out" | grep -qx "wrote $dir/default.conf and $dir/default.key"
   grep -q '^ok    authorisation: the key is good' "$T/out"
@@ -77,7 +77,7 @@ at_terminal() {
     printf '%s\n' "$key" | "$BIN/propexofs" init >"$T/out" 2>"$T/err" || rc=$?
     [ "$rc" = 2 ]
     [ "$(wc -l <"$T/err")" = 1 ]
-    ! grep -q s3cr3t "$T/err" "$T/out"
+    ! grep -q s3cr3t "$T/err" "$T/out" || fail "the key shows"
     [ -z "$(ls -A "$dir")" ]
   done
   rc=0
@@ -120,7 +120,7 @@ at_terminal() {
   at_terminal 'not shown' 'sim-key\n' -- "$BIN/propexofs init"
   [ "$(cat "$T/rc")" = 0 ]
   cmp "$T/before" "$T/after"
-  ! grep -q sim-key "$T/screen"
+  ! grep -q sim-key "$T/screen" || fail "the key shows"
   [ "$(cat "$dir/default.key")" = sim-key ]
 }
 
@@ -140,7 +140,7 @@ at_terminal() {
   at_terminal 'not shown' 'sim-k\003' -- "$BIN/propexofs init"
   [ "$(cat "$T/rc")" = 130 ]
   cmp "$T/before" "$T/after"
-  ! grep -q sim-k "$T/screen"
+  ! grep -q sim-k "$T/screen" || fail "the key shows"
   [ -z "$(ls -A "$dir")" ]
   at_terminal 'not shown' 'x' -- "(sleep 1; kill -TERM \$(cat $T/pid)) & sh -c 'echo \$\$ >$T/pid; exec $BIN/propexofs init'"
   [ "$(cat "$T/rc")" = 143 ]

@@ -30,11 +30,11 @@ authorized() { [ "$(jq .api.authorized "$M/status.json")" = "$1" ]; }
   ready
   pid=$(cat "$T/daemon.pid")
   [ "$(opened)" = 1 ]
-  ! tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q sim-key
-  ! tr '\0' ' ' <"/proc/$pid/environ" | grep -q sim-key
-  ! grep -q sim-key "$T/log"
-  ! grep -aq sim-key "$T"/store.db*
-  ! grep -rq sim-key "$M"
+  ! tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q sim-key || fail "the key is an argument"
+  ! tr '\0' ' ' <"/proc/$pid/environ" | grep -q sim-key || fail "the key is in the environment"
+  ! grep -q sim-key "$T/log" || fail "the key is in the log"
+  ! grep -aq sim-key "$T"/store.db* || fail "the key is in the store"
+  ! grep -rq sim-key "$M" || fail "the key is in the mount"
 }
 
 @test "a key that was replaced: the mirror goes on with the new one by itself" {
@@ -47,7 +47,7 @@ authorized() { [ "$(jq .api.authorized "$M/status.json")" = "$1" ]; }
   until_true 20 authorized true
   grep -q 'the key was refused: going on with a new one' "$T/log"
   "$BIN/propexofs" ready --wait 20 --max-age 5 "$M"
-  ! grep -q second-key "$T/log"
+  ! grep -q second-key "$T/log" || fail "the key is in the log"
 }
 
 @test "the same for a key file: it is read again" {
@@ -78,8 +78,8 @@ authorized() { [ "$(jq .api.authorized "$M/status.json")" = "$1" ]; }
   [ "$rc" = 1 ]
   grep -q '^propexofs: key command: exit code 4$' "$T/err"
   grep -q 'the safe is locked' "$T/err"
-  ! grep -q sim-key "$T/err"
-  ! mountpoint -q "$M"
+  ! grep -q sim-key "$T/err" || fail "the key shows"
+  ! mountpoint -q "$M" || fail "mounted"
 }
 
 @test "umount does not wait for a program that hangs" {

@@ -31,7 +31,7 @@ typed() {
     [ "$rc" = 0 ] || fail "$rc: $command: $(cat "$T/out")"
     case $command in *'ready'*) [ "$(find "$T/propexo/integrations" -path '*/units/*' | wc -l)" = 40 ] ;; esac
   done <"$T/typed"
-  ! mountpoint -q "$T/propexo"
+  ! mountpoint -q "$T/propexo" || fail "still mounted"
   [ "$(stat -c %a "$T/config/propexofs/default.key")" = 600 ]
 }
 
@@ -67,7 +67,7 @@ typed() {
   # not mounted: what follows && does not run
   propexofs umount "$M"
   grep 'rsync' "$T/typed" >"$T/rsync"
-  ! sh -c "$(cat "$T/rsync")" 2>/dev/null
+  ! sh -c "$(cat "$T/rsync")" 2>/dev/null || fail "it ran without a mount"
   [ "$(find "$T/backup" -path '*/units/*.json' | wc -l)" = 40 ]
 }
 

@@ -31,7 +31,7 @@ mount_args() { echo mount --api-url "$URL" --api-key-file "$T/key" --store "$T/o
   [ "$(findmnt -n -o FSTYPE "$M" | paste -sd,)" = tmpfs,fuse.propexofs ]
   umount_daemon
   [ "$(findmnt -n -o FSTYPE "$M")" = tmpfs ]
-  ! grep -q 'cannot unmount' "$T/log"
+  ! grep -q 'cannot unmount' "$T/log" || fail "$(cat "$T/log")"
   umount "$M"
   start_daemon
   refused 1 "a propexofs is mounted there already" "$BIN/propexofs" $(mount_args) "$M"
@@ -137,7 +137,7 @@ mount_args() { echo mount --api-url "$URL" --api-key-file "$T/key" --store "$T/o
   until_true 5 sh -c "readlink /proc/$sleeper/cwd | grep -q '/schema$'"
   kill -TERM "$pid"
   until_true 8 ended "$pid"
-  ! mountpoint -q "$M"
+  ! mountpoint -q "$M" || fail "still mounted"
   kill $sleeper
 }
 
@@ -151,10 +151,10 @@ mount_args() { echo mount --api-url "$URL" --api-key-file "$T/key" --store "$T/o
 @test "secrets are nowhere: mount, store, log, command line, environment of nothing else" {
   start_daemon
   ready
-  ! grep -rq sim-key "$M"
-  ! grep -q sim-key "$T/log"
-  ! grep -aq sim-key "$T"/store.db*
-  ! tr '\0' ' ' <"/proc/$(cat "$T/daemon.pid")/cmdline" | grep -q sim-key
+  ! grep -rq sim-key "$M" || fail "the key is in the mount"
+  ! grep -q sim-key "$T/log" || fail "the key is in the log"
+  ! grep -aq sim-key "$T"/store.db* || fail "the key is in the store"
+  ! tr '\0' ' ' <"/proc/$(cat "$T/daemon.pid")/cmdline" | grep -q sim-key || fail "the key is an argument"
 }
 
 @test "a daemon that was killed: the next start clears its mount" {

@@ -58,7 +58,7 @@ tour='propexofs check && propexofs mount && propexofs ready --wait 20 && find "$
   grep -q '^fail  fusermount3: .*/etc/mtab' "$T/home/check"
   grep -q 'cannot unmount .*: ln -s /proc/self/mounts /etc/mtab' "$T/err"
   # its namespace has ended, and the mount with it
-  ! mountpoint -q "$M"
+  ! mountpoint -q "$M" || fail "mounted"
 }
 
 @test "in a user namespace: nothing outside is needed, nothing is left outside" {
@@ -66,5 +66,5 @@ tour='propexofs check && propexofs mount && propexofs ready --wait 20 && find "$
   as_user unshare --user --map-root-user --mount true 2>/dev/null || skip "user namespaces are not for users here"
   PATH=$BIN:$PATH as_user unshare --user --map-root-user --mount sh -c "$tour" >"$T/out" || { cat "$T/out"; false; }
   [ "$(tail -n 3 "$T/out" | paste -sd,)" = 20,fuse.propexofs,ended ]
-  ! mountpoint -q "$M"
+  ! mountpoint -q "$M" || fail "mounted"
 }

@@ -80,7 +80,7 @@ frame_rows() { frame | sed '$!b; /^$/d' | wc -l; }
   [ "$(grep -c ': current, ' "$T/lines")" = 2 ]
   sleep 2.5
   [ "$(wc -l <"$T/lines")" = 3 ]
-  ! grep -q $'\x1b' "$T/lines"
+  ! grep -q $'\x1b' "$T/lines" || fail "an escape sequence, and no terminal"
   umount_daemon
   until_true 10 grep -q 'api .*: not mounted' "$T/lines"
   start_daemon
@@ -101,7 +101,7 @@ frame_rows() { frame | sed '$!b; /^$/d' | wc -l; }
   until_true 20 grep -q ': current, ' "$T/screen"
   printf '\003' >&9
   until_true 10 test -s "$T/after"
-  ! grep -q $'\x1b' "$T/screen"
+  ! grep -q $'\x1b' "$T/screen" || fail "an escape sequence, and no terminal"
 }
 
 @test "what cannot be watched at the start is refused; a closed output ends it" {

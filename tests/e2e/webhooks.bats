@@ -54,7 +54,7 @@ sent() { stat_of ".by_method.$1 // 0"; }
   [ ! -s "$T/out" ]
   grep -q 'nothing to do' "$T/err"
   [ "$(all)" = "$before" ]
-  [ "$(sent POST)" = "$posts" ] && [ "$(sent PUT)" = 0 ] && [ "$(sent DELETE)" = 0 ]
+  [ "$(sent POST) $(sent PUT) $(sent DELETE)" = "$posts 0 0" ]
   webhooks list
   [ "$(grep -c '^ok ' "$T/out")" = $WANTED ]
 }
@@ -102,7 +102,7 @@ sent() { stat_of ".by_method.$1 // 0"; }
   general=$(all | jq -r '[.[] | select(.triggers[0].model == null)][0].id')
   api "$general" -X PUT -d '{"triggers":["DATA_NEW","JOB_SUCCESS"]}' >/dev/null
   webhooks register
-  [ "$(right)" = $WANTED ] && [ "$(all | jq length)" = $WANTED ]
+  [ "$(right) $(all | jq length)" = "$WANTED $WANTED" ]
   webhooks register
   [ ! -s "$T/out" ]
 }
@@ -191,13 +191,16 @@ sent() { stat_of ".by_method.$1 // 0"; }
 
 @test "usage" {
   run "$BIN/propexofs" webhooks register --api-url "$URL" --api-key-file "$T/key" --webhook-secret-file "$T/secret"
-  [ "$status" = 2 ] && [[ $output == *"set --webhook-url"* ]]
+  [ "$status" = 2 ]
+  [[ $output == *"set --webhook-url"* ]]
   run "$BIN/propexofs" webhooks register --api-url "$URL" --api-key-file "$T/key" --webhook-url "$OURS"
-  [ "$status" = 2 ] && [[ $output == *"signing secret"* ]]
+  [ "$status" = 2 ]
+  [[ $output == *"signing secret"* ]]
   for args in '' nonsense 'list list'; do
     # shellcheck disable=SC2086
     run "$BIN/propexofs" webhooks $args
-    [ "$status" = 2 ] && [[ $output == *"usage: propexofs webhooks"* ]]
+    [ "$status" = 2 ]
+    [[ $output == *"usage: propexofs webhooks"* ]]
   done
 }
 
@@ -235,7 +238,7 @@ start_registered() {
   umount_daemon
   start_daemon --webhook-listen "127.0.0.1:$PORT" --webhook-url "$OURS" --webhook-secret-file "$T/secret"
   until_true 30 registered $WANTED
-  [ "$(sent POST)" = "$posts" ] && [ "$(sent PUT)" = 0 ] && [ "$(sent DELETE)" = 0 ]
+  [ "$(sent POST) $(sent PUT) $(sent DELETE)" = "$posts 0 0" ]
 }
 
 @test "a URL without a path is the receiver's root" {

@@ -63,11 +63,11 @@ is_mounted() { inside findmnt /mnt/propexo >/dev/null; }
   # no way back, and nothing lent
   [ "$(grep ^Uid: "/proc/$pid/status" | tr '\t' ' ')" = "Uid: 7341 7341 7341 7341" ]
   [ "$(grep ^Gid: "/proc/$pid/status" | tr '\t' ' ')" = "Gid: 7341 7341 7341 7341" ]
-  ! grep -E '^Cap(Prm|Eff|Inh|Amb)' "/proc/$pid/status" | grep -v 0000000000000000
+  ! grep -E '^Cap(Prm|Eff|Inh|Amb)' "/proc/$pid/status" | grep -v 0000000000000000 || fail "capabilities are left"
   # what is shown, and who may read it
   [ "$(inside stat -c '%U %G %a' /mnt/propexo/status.json /mnt/propexo/schema | xargs)" = "propexofs backup 440 propexofs backup 550" ]
   inside setpriv --reuid=nobody --regid=backup --clear-groups cat /mnt/propexo/README.md >/dev/null
-  ! inside setpriv --reuid=nobody --regid=nogroup --clear-groups cat /mnt/propexo/README.md 2>/dev/null
+  ! inside setpriv --reuid=nobody --regid=nogroup --clear-groups cat /mnt/propexo/README.md 2>/dev/null || fail "others can read"
   # the store is the user's, its directory too
   [ "$(inside stat -c '%U %G %a' /var/lib/propexofs /var/lib/propexofs/acme.db | xargs)" = "propexofs propexofs 700 propexofs propexofs 600" ]
   inside "$BIN/propexofs" ready --wait 60 /mnt/propexo
@@ -110,7 +110,7 @@ is_mounted() { inside findmnt /mnt/propexo >/dev/null; }
     -o "setuid=propexofs" 2>"$T/err" || rc=$?
   [ "$rc" = 1 ]
   grep -q "only root can mount for another user" "$T/err"
-  ! is_mounted
+  ! is_mounted || fail "mounted"
 }
 
 @test "fusermount3 -u by the user, SIGTERM: the daemon that root mounted for him ends cleanly" {
@@ -122,7 +122,7 @@ is_mounted() { inside findmnt /mnt/propexo >/dev/null; }
   pid=$(inside setpriv --reuid=propexofs --regid=propexofs --clear-groups jq .pid /mnt/propexo/status.json)
   kill -TERM "$pid"
   until_true 6 ended "$pid"
-  ! is_mounted
+  ! is_mounted || fail "still mounted"
 }
 
 @test "a dead mount of ours is cleared on mount, also one that only its user may enter" {
@@ -145,7 +145,7 @@ is_mounted() { inside findmnt /mnt/propexo >/dev/null; }
   kill -9 "$(pid)"
   until_true 5 eval '! inside ls /mnt/propexo >/dev/null 2>&1'
   [ -z "$(inside "$BIN/propexofs" umount --dead /mnt/propexo 2>&1)" ]
-  ! is_mounted
+  ! is_mounted || fail "still mounted"
   [ -z "$(inside "$BIN/propexofs" umount --dead /mnt/propexo 2>&1)" ]
 }
 

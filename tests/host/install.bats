@@ -21,7 +21,7 @@ found() { (cd "$T/root" && find . ! -type d | sort); }
     [ -e "$T/root/$f" ] || [ -L "$T/root/$f" ] || { echo "missing: $f"; return 1; }
   done
   [ "$(readlink "$T/root/usr/sbin/mount.propexofs")" = /usr/local/bin/propexofs ]
-  ! grep -q /usr/bin/propexofs "$T"/root/usr/local/lib/systemd/*/propexofs@.service
+  ! grep -q /usr/bin/propexofs "$T"/root/usr/local/lib/systemd/*/propexofs@.service || { echo "the path of the package"; return 1; }
   # every manual and completion that there is
   for f in man/*.[1-8] completions/*; do
     [ ! -e "$f" ] || found | grep -q "/$(basename "${f%.bash}")$" || { echo "missing: $f"; return 1; }

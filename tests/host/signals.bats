@@ -89,7 +89,7 @@ time_to_end() {
   kill -TERM $daemon
   wait $daemon
   [ $(($(date +%s%3N) - began)) -le 2500 ]
-  ! mountpoint -q "$M"
+  ! mountpoint -q "$M" || fail "still mounted"
 }
 
 @test "SIGTERM while a name server does not answer: in time" {
@@ -120,7 +120,7 @@ END
 @test "SIGHUP: what can change while running changes" {
   configured 'log-level = info' 'refresh = 0'
   ready
-  ! logged 1 ' debug '
+  ! logged 1 ' debug ' || fail "debug before it was asked for"
   conf 'log-level = debug' 'refresh = 1' 'sweep = 3' 'rate-share = 50'
   reload
   logged 1 "changed: refresh, sweep, rate-share, log-level"
@@ -140,7 +140,7 @@ END
   logged 1 "changed: the key"
   until_true 10 eval '[ "$(lists | wc -l)" = 2 ]'
   [ "$(lists | tail -n 1)" = 200 ]
-  ! grep -q -e other-key -e sim-key "$T/log"
+  ! grep -q -e other-key -e sim-key "$T/log" || fail "a key is in the log"
 }
 
 @test "SIGHUP: a new webhook secret is accepted, the old one no more" {
@@ -196,7 +196,7 @@ END
   reload
   logged 1 "changed: refresh"
   until_true 10 eval '[ "$(lists | wc -l)" -gt 2 ]'
-  ! lists | grep -v 200
+  ! lists | grep -v 200 || fail "refused"
 }
 
 @test "SIGUSR1: state in the log, ids and counts, nothing of what records say" {
@@ -210,5 +210,5 @@ END
   grep -q 'state api reachable=1 authorized=1' "$T/log"
   grep -q 'state fuse lookup=[1-9]' "$T/log"
   name=$(jq -r '.integrations[0].name' "$M/status.json")
-  ! grep -qF "$name" "$T/log"
+  ! grep -qF "$name" "$T/log" || fail "$(cat "$T/log")"
 }

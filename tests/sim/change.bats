@@ -242,7 +242,7 @@ join_models() { sed -n 's/^	{"\([a-z_]*\)", "[a-z-]*", "[a-z_]*"},$/\1/p' "$BATS
   again=$(control POST join "$(jq -n --arg l "$l" --arg r "$r" --arg i "$integ" '{model: "residents_to_leases", op: "update", integration: $i, parents: [$l, $r]}')")
   is "$(jq -r .record_id <<<"$answer")" "$(jq -r .record_id <<<"$again")"
   both
-  ! cmp -s "$T/both" "$T/was"
+  ! cmp -s "$T/both" "$T/was" || fail "they have not changed"
   diffs | tail -n 1 | jq -e '.event_type == "UPDATE" and (.data_diff.new | has("lease_id") | not)'
   control POST settings '{"quirk":"diffs-no-joins"}'
   n=$(diffs | wc -l)
@@ -336,13 +336,20 @@ storm() {
   id=$(control GET integrations | jq -r '.[2].id')
   one() { page "/v1/admin/integrations/$id/" | jq -r ".results$1"; }
   op() { control POST integration "{\"integration\":2,\"op\":\"$1\",\"name\":\"New / Name\"}"; }
-  op rename && is 'New / Name' "$(one .name)"
-  op disable && is false "$(one .active)"
-  op enable && is true "$(one .active)"
-  op archive && is true "$(one .is_archived)"
-  op unarchive && is false "$(one .is_archived)"
-  op syncing && is true "$(one .is_running_sync)"
-  control POST integration '{"integration":2,"op":"syncing","on":false}' && is false "$(one .is_running_sync)"
+  op rename
+  is 'New / Name' "$(one .name)"
+  op disable
+  is false "$(one .active)"
+  op enable
+  is true "$(one .active)"
+  op archive
+  is true "$(one .is_archived)"
+  op unarchive
+  is false "$(one .is_archived)"
+  op syncing
+  is true "$(one .is_running_sync)"
+  control POST integration '{"integration":2,"op":"syncing","on":false}'
+  is false "$(one .is_running_sync)"
   n=$(total units) mine=$(control GET 'truth?integration=2&model=units&ids=1' | wc -l)
   op remove
   get "/v1/admin/integrations/$id/"

@@ -51,7 +51,7 @@ curl_code() {
   fault '{"fault":"malformed"}'
   get "$units"
   is 200 "$status"
-  ! jq . "$T/body" >/dev/null 2>&1
+  ! jq . "$T/body" >/dev/null 2>&1 || fail "it is JSON"
   fault '{"fault":"empty"}'
   get "$units"
   is "200 0" "$status $(wc -c <"$T/body")"
@@ -77,7 +77,7 @@ curl_code() {
   page "$units" | jq -e '(.results | length) == 6 and .results[0] == .results[1]'
   fault '{"fault":"bad-utf8"}'
   get "$units"
-  ! iconv -f UTF-8 -t UTF-8 "$T/body" >/dev/null 2>&1
+  ! iconv -f UTF-8 -t UTF-8 "$T/body" >/dev/null 2>&1 || fail "it is UTF-8"
   page "$units" | cmp - "$T/good"
 }
 
