@@ -71,6 +71,18 @@ teardown() { finish; }
   [[ $output == *secret* ]]
 }
 
+@test "nothing is asked for before the receiver listens" {
+  start_sim --integrations 1 --records units=5 --rate-limit 0
+  printf 'whsec-one-two-three\n' >"$T/secret"
+  chmod 600 "$T/secret"
+  for _ in 1 2 3 4 5 6 7 8 9 10; do
+    run timeout 20 "$BIN/propexofs" mount --api-url "$URL" --api-key-file "$T/key" --store "$T/s.db" \
+      --webhook-listen "127.0.0.1:${URL##*:}" --webhook-secret-file "$T/secret" "$M" 3>&-
+    [ "$status" = 1 ]
+  done
+  [ "$(stat_of .requests)" = 0 ]
+}
+
 @test "across midnight: the old day never changes, latest.jsonl follows, tail -F goes on, the clock may go back" {
   export PROPEXOFS_TEST_CLOCK=$T/clock
   "$BIN/tests/testclock" "$T/clock" 2026-11-23T23:59:40Z

@@ -89,6 +89,17 @@ vanishes() {
   check_tree
 }
 
+@test "an appointment is an event: what is told of the one changes the other" {
+  start_sim --integrations 1 --records events=30 --rate-limit 0
+  start_live --refresh 600
+  ready
+  settle
+  [ "$(ls "$M/integrations/$(first_integration)/appointments" | wc -l)" -ge 5 ]
+  control POST update '{"model":"events","count":30}' >/dev/null
+  settle
+  check_tree
+}
+
 @test "details and pricing are not ids" {
   start_sim --integrations 1 --records units=20 --records unit-details=20 --records listings=10 --records unit-pricing=10 --rate-limit 0
   start_daemon

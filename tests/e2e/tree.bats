@@ -31,6 +31,7 @@ teardown_file() { finish; }
   [ "$output" = "$(printf '%s\n' README.md by-name events integrations metrics.prom schema status.json)" ]
   [ "$(stat -c '%a %u %g %h' "$M/README.md")" = "400 $(id -u) $(id -g) 1" ]
   [ "$(stat -c '%a' "$M/integrations")" = 500 ]
+  [ "$(stat -c '%a' "$T"/store.db* | sort -u)" = 600 ]
   for d in "$M" "$M/integrations" "$M"/integrations/*/; do
     [ "$(stat -c %h "$d")" = $(($(find "$d" -mindepth 1 -maxdepth 1 -type d | wc -l) + 2)) ]
   done

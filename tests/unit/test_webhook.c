@@ -9,9 +9,11 @@
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,11 +29,15 @@ static void the_vector_of_the_reference(void **state)
 {
 	static const char good[] =
 		"ba8e563ab2fa561bfe8b793d8c3b93d159f33d0a4ea236edafa2ff2ac0a6635c";
+	static const char other[] =
+		"1e9bb57c62e7200b5a654bf17a919263befb9cbe127ba9445ea7b5fa93757e52";
 
 	(void)state;
 	assert_true(px_signature_ok(secrets, 1, good, "{\"a\":1}", 7));
 	assert_true(px_signature_ok(secrets, 2, good, "{\"a\":1}", 7));
 	assert_false(px_signature_ok(secrets + 1, 1, good, "{\"a\":1}", 7));
+	assert_true(px_signature_ok(secrets, 2, other, "{\"a\":1}", 7));
+	assert_false(px_signature_ok(secrets, 1, other, "{\"a\":1}", 7));
 	assert_false(px_signature_ok(secrets, 1, good, "{\"a\":1} ", 8)); /* raw bytes */
 	assert_false(px_signature_ok(secrets, 0, good, "{\"a\":1}", 7));
 	assert_true(px_signature_ok(secrets, 1,
@@ -193,6 +199,24 @@ static void answers_of_the_contract(void **state)
 	free(huge);
 }
 
+/* No file may grow: what is written when a transaction ends does not arrive. */
+static void what_is_not_stored_is_not_acknowledged(void **state)
+{
+	struct world *w = *state;
+	struct rlimit was, full;
+	long status;
+
+	assert_int_equal(post(w, update, "good"), 200);
+	assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	full = (struct rlimit){.rlim_cur = 1, .rlim_max = was.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
+	status = post(w, update, "good");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	assert_int_equal(status, 503);
+	assert_int_equal(post(w, update, "good"), 200);
+}
+
 /* As many clients do: all of the request first, then the answer. Returns the status, -1 without. */
 static int send_then_read(const struct world *w, const char *head, size_t body)
 {
@@ -304,6 +328,8 @@ int main(void)
 		cmocka_unit_test(the_vector_of_the_reference),
 		cmocka_unit_test(what_is_no_signature),
 		cmocka_unit_test_setup_teardown(answers_of_the_contract, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			what_is_not_stored_is_not_acknowledged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			too_large_is_said_to_whoever_sends_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_path_is_that_of_the_url, set_up, tear_down),
