@@ -259,6 +259,17 @@ static void an_id_that_leads_elsewhere_is_not_asked_for(void **state)
 	assert_int_equal(w->deletes, 0);
 }
 
+static void a_hook_of_two_models_stands_for_neither(void **state)
+{
+	struct world *w = *state;
+
+	w->list = HOOK("one", "https://hooks.example.com/in", "true", OF("leases")) "," HOOK(
+		"two", "https://hooks.example.com/in", "true", OF("units") "," OF("events"));
+	run(w, PX_HOOKS_LIST);
+	assert_int_equal(w->result.rc, PX_OK);
+	assert_int_equal(w->result.right, 1);
+}
+
 static void what_is_no_list_ends_the_run(void **state)
 {
 	static const char *const bad[] = {"{\"id\":7}", "{}", "7", "{\"id\":\"\"}"};
@@ -320,6 +331,7 @@ int main(void)
 		TEST(a_post_that_never_says_is_not_sent_for_ever),
 		TEST(a_refusal_that_repeats_the_secret_is_not_shown),
 		TEST(an_id_that_leads_elsewhere_is_not_asked_for),
+		TEST(a_hook_of_two_models_stands_for_neither),
 		TEST(what_is_no_list_ends_the_run),
 		TEST(what_cannot_be_registered_is_refused_at_once),
 		TEST(a_client_that_goes_ends_the_run),

@@ -824,6 +824,30 @@ static void an_event_that_names_no_integration_goes_where_its_model_is(void **st
 	assert_true(marked(w, dir_of(w, "residents"), "r7"));
 }
 
+static void an_event_that_names_no_integration_changes_the_record_that_it_is_about(void **state)
+{
+	struct world *w = *state;
+	struct px_integration other = {0};
+	struct px_err err = {0};
+	int64_t did;
+
+	list_account(w, true);
+	ok(px_reader_integration_by_id(w->reader, "cly2", &other, &err), &err);
+	w->iid = other.iid;
+	px_integration_release(&other);
+	did = dir_of(w, "residents");
+	assert_int_equal(
+		answer(w, did, px_ingest_epoch(w->in),
+			"{\"id\":\"r8\",\"integration_id\":\"cly2\",\"first_name\":\"A\"}"),
+		FRESH);
+	deliver(w,
+		"{\"data\":{\"event\":\"DATA_UPDATE\",\"object\":\"residents\","
+		"\"record_id\":\"r8\",\"diff\":{\"new\":{\"first_name\":\"B\"},"
+		"\"previous\":{\"first_name\":\"A\"}}}}",
+		"\"outcome\":\"applied\"");
+	body_is(w, did, "r8.json", "\"B\"");
+}
+
 static struct px_dir dir_row(struct world *w)
 {
 	struct px_dir d = {0};
@@ -888,6 +912,7 @@ int main(void)
 		T(epochs_and_the_inbox_outlive_the_process),
 		T(changes_are_announced_after_their_commit),
 		T(an_event_that_names_no_integration_goes_where_its_model_is),
+		T(an_event_that_names_no_integration_changes_the_record_that_it_is_about),
 		T(what_is_switched_off_is_not_refused),
 	};
 
