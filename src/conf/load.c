@@ -459,8 +459,10 @@ px_rc px_conf_probe(int argc, char **argv, unsigned command, struct px_conf *ret
 
 	if (!rc)
 		free(a.operands);
-	if (!rc && a.operand_count) {
-		px_conf_release(ret);
+	/* the command line is wrong whatever the file says */
+	if (a.operand_count && !(rc == PX_EUSAGE && rank == PX_RANK_CLI)) {
+		if (!rc)
+			px_conf_release(ret);
 		rank = PX_RANK_CLI;
 		rc = px_err_set(err, PX_EUSAGE, "too many operands");
 	}

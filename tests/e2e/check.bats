@@ -71,7 +71,6 @@ failed() { [ "$(sed -n 's/^fail *\([^:]*\):.*/\1/p' "$T/out" | paste -sd,)" = "$
   failed configuration
   PROPEXO_API_KEY=$'a\tb' check 1
   failed configuration
-  rm "$conf"
   for args in "--nonsense" "--api-url nonsense" "operand" "--config"; do
     rc=0
     # shellcheck disable=SC2086

@@ -31,7 +31,8 @@ struct file {
 	struct stat st; /* st_ino is FIRST and its place in the list */
 };
 
-static struct file *files;
+static struct file *files;  /* in the order of the directory */
+static struct file **named; /* in the order of the names */
 static size_t count;
 static struct fuse_session *session;
 static char reply[REPLY];
@@ -49,6 +50,11 @@ static int by_ino(const void *a, const void *b)
 	const struct file *x = a, *y = b;
 
 	return x->st.st_ino < y->st.st_ino ? -1 : x->st.st_ino > y->st.st_ino;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp((*(struct file *const *)a)->name, (*(struct file *const *)b)->name);
 }
 
 static int load(const char *path)
@@ -80,8 +86,14 @@ static int load(const char *path)
 		(void)close(fd);
 	}
 	qsort(files, count, sizeof *files, by_ino);
-	for (size_t i = 0; i < count; i++)
+	named = malloc((count + 1) * sizeof *named);
+	if (!named)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
 		files[i].st.st_ino = FIRST + i;
+		named[i] = &files[i];
+	}
+	qsort(named, count, sizeof *named, by_name);
 	return closedir(d);
 }
 
@@ -109,15 +121,17 @@ static void on_init(void *arg, struct fuse_conn_info *conn)
 
 static void on_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	(void)parent;
-	for (size_t i = 0; i < count; i++)
-		if (!strcmp(files[i].name, name)) {
-			struct fuse_entry_param e = entry_of(&files[i]);
+	struct file wanted_file = {.name = (char *)(uintptr_t)name}, *key = &wanted_file;
+	struct file **found = bsearch(&key, named, count, sizeof *named, by_name);
+	struct fuse_entry_param e;
 
-			fuse_reply_entry(req, &e);
-			return;
-		}
-	fuse_reply_err(req, ENOENT);
+	(void)parent;
+	if (!found) {
+		fuse_reply_err(req, ENOENT);
+		return;
+	}
+	e = entry_of(*found);
+	fuse_reply_entry(req, &e);
 }
 
 static void on_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -195,7 +209,8 @@ static void *store_main(void *arg)
 			storing = SIZE_MAX;
 		}
 		stored = i + 1;
-		pthread_cond_broadcast(&moved);
+		if (reading != SIZE_MAX && (stored == count || stored >= reading + LEAD))
+			pthread_cond_broadcast(&moved);
 	}
 	pthread_mutex_unlock(&lock);
 	return NULL;
