@@ -5,8 +5,8 @@
  * One writer per store and process; it holds the store's lock. One thread at a time uses it
  * (ingest). Every call below _begin works inside the open transaction. A call that fails leaves the
  * transaction usable only after px_writer_rollback_to; _commit makes everything since _begin
- * durable (synchronous=FULL), but see _begin_unsynced. Times are Unix ms or ns as named; ctime and
- * valid_from strictly increase with commits, whatever the wall clock does.
+ * durable (synchronous=FULL). Times are Unix ms or ns as named; ctime and valid_from strictly
+ * increase with commits, whatever the wall clock does.
  */
 #ifndef PROPEXOFS_STORE_WRITE_H
 #define PROPEXOFS_STORE_WRITE_H
@@ -32,10 +32,6 @@ void px_writer_close(struct px_writer *w); /* accepts NULL; releases the lock */
 px_rc px_store_set_aside(const char *path, char **ret_path, struct px_err *err);
 
 px_rc px_writer_begin(struct px_writer *w, struct px_err *err);
-/* For what can be done again from what is durable: its commit outlives the process at once, and a
- * loss of power from the next _begin's commit or checkpoint on (synchronous=NORMAL; what a loss of
- * power takes away is always the newest, https://sqlite.org/pragma.html#pragma_synchronous). */
-px_rc px_writer_begin_unsynced(struct px_writer *w, struct px_err *err);
 px_rc px_writer_commit(struct px_writer *w, struct px_err *err);
 void px_writer_rollback(struct px_writer *w);
 /* A named point inside the transaction, one deep: what fails after it can be undone alone. */

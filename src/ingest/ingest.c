@@ -38,8 +38,8 @@ enum {
 	CHECKPOINT_BYTES = 4 << 20,
 	APPLY_STEP = 8,	      /* deliveries applied before the next look at who waits */
 	CROWD = 4,	      /* deliveries acknowledged together: more are on their way */
-	CROWD_MS = 2,	      /* so long they are waited for before any is applied */
-	CROWD_MOST_MS = 25,   /* but not if that was longer ago */
+	CROWD_MS = 2,	      /* so long the next are waited for before any is applied, */
+	CROWD_MOST_MS = 25,   /* unless none has been for that long */
 	APPLY_TRIES = 3,      /* then a delivery is set aside */
 	APPLY_PAUSE_MS = 500, /* before the next try of what failed */
 };
@@ -367,6 +367,17 @@ static void finish(struct px_job *list, px_rc rc, const struct px_err *err)
 	}
 }
 
+/* Senders in a crowd wait for each other's acknowledgements, and cost a commit together or one
+ * each. */
+static void let_crowd_pass(struct px_ingest *in)
+{
+	int64_t now = px_clock_mono_ms();
+
+	if (in->crowd >= CROWD && now < in->applied_ms + CROWD_MOST_MS &&
+		in->inbox_due_ms < now + CROWD_MS)
+		in->inbox_due_ms = now + CROWD_MS;
+}
+
 /* One transaction over the first job and those that are waiting behind it. */
 static void transaction(struct px_ingest *in, struct px_job *job)
 {
@@ -404,6 +415,7 @@ static void transaction(struct px_ingest *in, struct px_job *job)
 		px_changes_free(tx.changes);
 	tell_listener(in, !rc && any);
 	finish(done, rc, &err);
+	let_crowd_pass(in);
 }
 
 /* ---- the inbox
@@ -480,15 +492,14 @@ static px_rc apply_step(struct px_ingest_tx *tx, struct progress *p, struct px_e
 	return rc;
 }
 
-/* Deliveries that were acknowledged, until others wait for their acknowledgement. They leave the
- * inbox with what they did, so a loss of power can only have them applied again: no sync. */
+/* Deliveries that were acknowledged, until others wait for their acknowledgement. */
 static void apply_inbox(struct px_ingest *in)
 {
 	struct px_err err = {0};
 	struct progress p = {0};
 	int64_t until = px_clock_mono_ms() + TX_MS;
 	struct px_ingest_tx tx = {.in = in, .writer = in->writer, .changes = px_changes_new()};
-	px_rc rc = tx.changes ? px_writer_begin_unsynced(in->writer, &err) : px_err_nomem(&err);
+	px_rc rc = tx.changes ? px_writer_begin(in->writer, &err) : px_err_nomem(&err);
 
 	if (rc) {
 		store_state(in, rc, &err);
@@ -561,17 +572,6 @@ static bool keep_house(struct px_ingest *in)
 	return more;
 }
 
-/* Senders in a crowd wait for each other's acknowledgements, and cost a commit together or one
- * each. */
-static void let_crowd_pass(struct px_ingest *in)
-{
-	int64_t now = px_clock_mono_ms();
-
-	if (in->crowd >= CROWD && now < in->applied_ms + CROWD_MOST_MS &&
-		in->inbox_due_ms < now + CROWD_MS)
-		in->inbox_due_ms = now + CROWD_MS;
-}
-
 static void *ingest_main(void *arg)
 {
 	struct px_ingest *in = arg;
@@ -585,8 +585,6 @@ static void *ingest_main(void *arg)
 			transaction(in, job);
 		else if (closed)
 			break;
-		if (job)
-			let_crowd_pass(in);
 		if (in->inbox && px_clock_mono_ms() >= in->inbox_due_ms)
 			apply_inbox(in);
 		in->worked |= job || in->inbox;

@@ -81,7 +81,6 @@ struct px_writer {
 	int64_t seq, event_ms, event_day;
 	bool events_known;
 	bool in_tx, marked;
-	bool unsynced; /* synchronous is NORMAL; else FULL, as the database was opened */
 	struct px_tally tally;
 };
 

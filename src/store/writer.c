@@ -288,17 +288,10 @@ static px_rc run(struct px_writer *w, enum px_stmt_id id, struct px_err *err)
 	return st ? px_stmt_run(&w->db, st, err) : PX_EIO;
 }
 
-static px_rc begin(struct px_writer *w, bool unsynced, struct px_err *err)
+px_rc px_writer_begin(struct px_writer *w, struct px_err *err)
 {
-	px_rc rc = PX_OK;
+	px_rc rc = run(w, STMT_BEGIN, err);
 
-	if (unsynced != w->unsynced)
-		rc = px_db_exec(&w->db,
-			unsynced ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=FULL", err);
-	if (rc)
-		return rc;
-	w->unsynced = unsynced;
-	rc = run(w, STMT_BEGIN, err);
 	if (rc)
 		return rc;
 	w->in_tx = true;
@@ -307,16 +300,6 @@ static px_rc begin(struct px_writer *w, bool unsynced, struct px_err *err)
 	if (w->now_ns <= w->last_ns)
 		w->now_ns = w->last_ns + 1;
 	return PX_OK;
-}
-
-px_rc px_writer_begin(struct px_writer *w, struct px_err *err)
-{
-	return begin(w, false, err);
-}
-
-px_rc px_writer_begin_unsynced(struct px_writer *w, struct px_err *err)
-{
-	return begin(w, true, err);
 }
 
 static void forget_cached(struct px_writer *w)
